@@ -1,0 +1,1 @@
+"""Published and remote models behind the one door of `base`."""
