@@ -120,7 +120,7 @@ LABEL_SPACES: dict[str, tuple[str, ...]] = {"coco80": COCO_NAMES, "voc20": VOC_N
 PERSON_WORDS: tuple[str, ...] = (
     *("man", "woman", "boy", "girl", "child", "kid", "baby", "toddler", "infant", "teenager"),
     *("adult", "guy", "lady", "gentleman", "male", "female", "people", "human", "individual"),
-    *("someone", "somebody", "couple", "crowd", "family", "mother", "father", "mom", "dad"),
+    *("persons", "someone", "somebody", "crowd", "family", "mother", "father", "mom", "dad"),
     *("son", "daughter", "brother", "sister", "husband", "wife", "bride", "groom", "friend"),
     *("player", "batter", "pitcher", "catcher", "umpire", "skier", "snowboarder", "surfer"),
     *("skateboarder", "skater", "rider", "cyclist", "biker", "motorcyclist", "pedestrian"),

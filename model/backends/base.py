@@ -134,6 +134,27 @@ class Backend(ABC):
         """
         raise CapabilityError(f"{self.card.name} cannot detect by class name.")
 
+    def ground(
+        self,
+        picture: Image | EncodedPicture,
+        caption: str,
+        spans: Sequence[tuple[int, int]],
+        *,
+        threshold: float | None = None,
+    ) -> Answer:
+        """Returns boxes for the given characters `[start, end)` of a given caption.
+
+        The answer's text is the caption; it has a grounding for each span that was found.
+
+        Raises:
+            CapabilityError: the model cannot ground words that it did not write.
+        """
+        raise CapabilityError(f"{self.card.name} cannot ground the phrases of a given caption.")
+
+    def is_present(self, picture: Image | EncodedPicture, name: str) -> Answer:
+        """Returns where `name` is; ABSENT if it is not in the picture."""
+        return self.detect(picture, [name])
+
     def answer(
         self,
         picture: Image | EncodedPicture,
