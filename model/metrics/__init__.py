@@ -1,1 +1,1 @@
-"""One measure a file: what predictions are worth against records."""
+"""What is asked of records, and what the answers are worth: one measure a file."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from model import vqa
 from model.backends.base import INSTRUCTIONS
+from model.metrics import vqa
 from model.records import Json, Record
 from model.types import Capability
 
