@@ -1,0 +1,263 @@
+"""What lies on each person's desk, kept apart by an HttpOnly cookie and the browser tab.
+
+A desk is frozen; changing it means putting a new one. Desks are bounded in number and age, and
+nothing on them can be reached without the cookie they were made with.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from http.cookies import SimpleCookie
+from typing import TYPE_CHECKING, Protocol
+
+from model.types import Answer, Capability, Region
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Mapping, MutableMapping
+    from typing import Any
+
+    from app.intake import Picture
+    from model.backends.base import EncodedPicture
+
+    Scope = MutableMapping[str, Any]
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+
+COOKIE = "deixis_person"
+ENCODED_KEPT = 4
+"""Encoded pictures kept for a person, so that going back to a picture costs nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One question on the desk and what came of it.
+
+    Attributes:
+        number: counts up within a desk, never reused.
+        question: as typed or as a button worded it.
+        regions: shapes the question speaks of.
+        task: what a button pinned; None for free text.
+        names: class names to be found; empty unless this is a detection.
+        text: words streamed so far.
+        answer: None until it is whole.
+        error: a message for the person if answering failed.
+        milliseconds: how long the model took.
+    """
+
+    number: int
+    question: str
+    regions: tuple[Region, ...] = ()
+    task: Capability | None = None
+    names: tuple[str, ...] = ()
+    text: str = ""
+    answer: Answer | None = None
+    error: str = ""
+    milliseconds: int = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether the answer is still growing."""
+        return self.answer is None and not self.error
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything one browser tab is working on.
+
+    Attributes:
+        picture: None until one was opened.
+        title: words for the picture, shown and read aloud; hostile text.
+        exchanges: the conversation about this picture, oldest first.
+        encoded: pictures as the model keeps them, newest last, with the model's version.
+        shown: number of the exchange whose boxes are on display; None shows the plain picture.
+        threshold: chosen by the person; None follows the model's card.
+        style: how boxes are drawn.
+        heat: whether the words' heat map is drawn.
+        next_number: number of the next exchange.
+    """
+
+    picture: Picture | None = None
+    title: str = ""
+    exchanges: tuple[Exchange, ...] = ()
+    encoded: tuple[tuple[str, str, EncodedPicture], ...] = ()
+    shown: int | None = None
+    threshold: float | None = None
+    style: str = "rounded"
+    heat: bool = False
+    next_number: int = 1
+
+    def exchange(self, number: int | None) -> Exchange | None:
+        """Returns the exchange with this number, if it is still here."""
+        return next((item for item in self.exchanges if item.number == number), None)
+
+    def replaced(self, exchange: Exchange) -> Desk:
+        """Returns the desk with the exchange of the same number replaced, if it is still here."""
+        return replace(
+            self,
+            exchanges=tuple(
+                exchange if item.number == exchange.number else item for item in self.exchanges
+            ),
+        )
+
+    def encoding(self, version: str) -> EncodedPicture | None:
+        """Returns this picture as the model of that version keeps it, if it was encoded."""
+        if self.picture is None:
+            return None
+        wanted = (self.picture.key, version)
+        return next((kept for key, made, kept in self.encoded if (key, made) == wanted), None)
+
+    def with_encoding(self, version: str, encoded: EncodedPicture, key: str) -> Desk:
+        """Returns the desk with one more encoded picture, forgetting the oldest beyond the cap."""
+        others = tuple(item for item in self.encoded if item[:2] != (key, version))
+        return replace(self, encoded=(*others, (key, version, encoded))[-ENCODED_KEPT:])
+
+
+class Visitor(Protocol):
+    """What is needed of a request; `gr.Request` fits."""
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """Cookies by name."""
+        ...
+
+    session_hash: str | None
+
+
+Key = tuple[str, str]
+"""A person's cookie and the browser tab."""
+
+
+def key_of(visitor: Visitor) -> Key:
+    """Returns whose desk a request may touch: who steals only a tab's hash gets an empty desk."""
+    return str(visitor.cookies.get(COOKIE, "")), str(visitor.session_hash or "")
+
+
+@dataclass(slots=True)
+class _Place:
+    """A desk with what cannot be frozen: when it was last used and what runs for it."""
+
+    desk: Desk = field(default_factory=Desk)
+    used: float = 0.0
+    run: threading.Event | None = None
+
+
+class People:
+    """All desks; safe to use from several threads.
+
+    Args:
+        limit: most desks kept; the longest idle is forgotten.
+        age: seconds after which an idle desk is forgotten.
+        clock: seconds that only grow; replaced in tests.
+    """
+
+    def __init__(
+        self, limit: int = 1_000, age: float = 3_600, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._limit, self._age, self._clock = limit, age, clock
+        self._places: OrderedDict[Key, _Place] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def __len__(self) -> int:
+        """Returns how many desks are kept."""
+        with self._lock:
+            self._sweep()
+            return len(self._places)
+
+    def desk(self, key: Key) -> Desk:
+        """Returns a person's desk; an empty one for somebody new."""
+        with self._lock:
+            return self._place(key).desk
+
+    def change(self, key: Key, change: Callable[[Desk], Desk]) -> Desk:
+        """Replaces a person's desk by what `change` makes of it, and returns it."""
+        with self._lock:
+            place = self._place(key)
+            place.desk = change(place.desk)
+            return place.desk
+
+    def begin(self, key: Key) -> threading.Event:
+        """Returns the stop signal of a new run, and stops what ran before for the same person."""
+        with self._lock:
+            place = self._place(key)
+            if place.run is not None:
+                place.run.set()
+            place.run = threading.Event()
+            return place.run
+
+    def stop(self, key: Key) -> None:
+        """Stops what runs for a person, if anything does."""
+        with self._lock:
+            place = self._places.get(key)
+            if place is not None and place.run is not None:
+                place.run.set()
+
+    def forget(self, key: Key) -> None:
+        """Stops what runs for a person and clears the desk."""
+        with self._lock:
+            self.stop(key)
+            self._places.pop(key, None)
+
+    def _place(self, key: Key) -> _Place:
+        self._sweep()
+        place = self._places.setdefault(key, _Place())
+        place.used = self._clock()
+        self._places.move_to_end(key)
+        while len(self._places) > self._limit:
+            self.forget(next(iter(self._places)))
+        return place
+
+    def _sweep(self) -> None:
+        # Places are ordered by last use, so the first young one ends the search.
+        oldest = self._clock() - self._age
+        while self._places:
+            key, place = next(iter(self._places.items()))
+            if place.used >= oldest:
+                return
+            self.forget(key)
+
+
+class PersonCookie:
+    """ASGI middleware that gives every browser an unguessable HttpOnly cookie.
+
+    Over HTTPS the cookie is partitioned, so that it also works inside the frame of a Space.
+    """
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request, adding the cookie where the browser has none."""
+        if scope["type"] != "http" or _has_cookie(scope):
+            await self._app(scope, receive, send)
+            return
+        header = (b"set-cookie", _new_cookie(scope).encode("latin-1"))
+
+        async def send_with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), header]
+            await send(message)
+
+        await self._app(scope, receive, send_with_cookie)
+
+
+def _has_cookie(scope: Scope) -> bool:
+    """Returns whether a request carries our cookie."""
+    cookies: SimpleCookie = SimpleCookie()
+    for name, value in scope.get("headers", ()):
+        if name == b"cookie":
+            cookies.load(value.decode("latin-1"))
+    return COOKIE in cookies
+
+
+def _new_cookie(scope: Scope) -> str:
+    """Returns a Set-Cookie header with a fresh random name."""
+    attributes = "Path=/; HttpOnly; "
+    secure = scope.get("scheme") == "https"
+    attributes += "Secure; SameSite=None; Partitioned" if secure else "SameSite=Lax"
+    return f"{COOKIE}={secrets.token_urlsafe(24)}; {attributes}"
