@@ -75,7 +75,8 @@ def suppress(boxes_xyxy: Tensor, scores: Tensor, threshold: float, limit: int) -
     """
     order = scores.argsort(descending=True, stable=True)
     overlaps = (pairwise_iou(boxes_xyxy[order], boxes_xyxy[order]) > threshold).cpu().numpy()
-    alive, kept = [True] * len(order), []
+    alive = [True] * len(order)
+    kept: list[int] = []
     for i in range(len(order)):
         if not alive[i]:
             continue

@@ -32,6 +32,9 @@ from model.types import (
 
 Json = dict[str, Any]
 
+MAX_MASK_PIXELS = 100_000_000
+"""Largest mask that is read; a few bytes of run lengths can stand for any number of pixels."""
+
 
 def mask_to_rle(mask: Mask) -> Json:
     """Returns the column-major run lengths of a mask.
@@ -47,10 +50,23 @@ def mask_to_rle(mask: Mask) -> Json:
 
 
 def mask_from_rle(rle: Json) -> Mask:
-    """Returns the mask of run lengths; raises RecordError if they do not add up."""
-    height, width = (int(side) for side in rle["size"])
-    counts = np.asarray(rle["counts"], dtype=np.int64)
-    if counts.ndim != 1 or (counts < 0).any() or counts.sum() != height * width:
+    """Returns the mask of run lengths.
+
+    Raises:
+        RecordError: the run lengths do not add up to the mask's area, or it is too large.
+    """
+    try:
+        height, width = (int(side) for side in rle["size"])
+        counts = np.asarray(rle["counts"], dtype=np.int64)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise RecordError(f"A mask is run lengths and a size; got {rle!r:.80}.") from error
+    area = height * width
+    if min(height, width) < 1 or area > MAX_MASK_PIXELS:
+        raise RecordError(
+            f"A mask has 1 to {MAX_MASK_PIXELS:,} pixels; got {height}×{width} (height×width)."
+        )
+    # Single runs are bounded first, so that the sum cannot overflow.
+    if counts.ndim != 1 or ((counts < 0) | (counts > area)).any() or counts.sum() != area:
         raise RecordError(f"Run lengths of a {height}×{width} mask must add up to its area.")
     values = np.arange(len(counts)) % 2 == 1
     return Mask(np.repeat(values, counts).reshape((height, width), order="F"))
@@ -91,12 +107,18 @@ def shape_from_json(value: Json) -> Shape:
     raise RegionError(f"A region is one of points, box, scribble or mask; got {value!r:.80}.")
 
 
+def box_to_json(box: Box) -> list[float]:
+    """Returns x0, y0, x1, y1 with five digits, or exactly where that would leave no area."""
+    x0, y0, x1, y1 = (round(side, 5) for side in box.as_tuple())
+    return [x0, y0, x1, y1] if x0 < x1 and y0 < y1 else list(box.as_tuple())
+
+
 def grounding_to_json(grounding: Grounding) -> Json:
     """Returns a grounding as predict writes it."""
     phrase = grounding.phrase
     out: Json = {
         "phrase": {"text": phrase.text, "start": phrase.start, "end": phrase.end},
-        "boxes": [[round(side, 5) for side in box.as_tuple()] for box in grounding.boxes],
+        "boxes": [box_to_json(box) for box in grounding.boxes],
         "scores": [round(score, 5) for score in grounding.scores],
     }
     if grounding.masks:
@@ -136,7 +158,7 @@ def answer_to_json(answer: Answer) -> Json:
                 "text": w.phrase.text,
                 "start": w.phrase.start,
                 "end": w.phrase.end,
-                "box": [round(side, 5) for side in w.box.as_tuple()],
+                "box": box_to_json(w.box),
             }
             for w in answer.word_boxes
         ]
@@ -197,4 +219,4 @@ def example_from_json(value: Json) -> Example:
             tuple(turn_from_json(turn) for turn in value["turns"]),
         )
     except (KeyError, TypeError, ValueError, RegionError) as error:
-        raise RecordError(f"Example {value.get('picture', '?')!r:.80}: {error!r}") from error
+        raise RecordError(f"Example {value!r:.80} cannot be read: {error!r:.200}") from error

@@ -7,6 +7,7 @@ so whoever holds a `Box` holds a valid one.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -61,10 +62,13 @@ class Size:
 
 def _unit(name: str, value: float) -> float:
     """Returns `value` as a float if it lies in [0, 1]; raises RegionError otherwise."""
-    number = float(value)
-    if not math.isfinite(number) or not 0.0 <= number <= 1.0:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not 0.0 <= number <= 1.0:
         raise RegionError(
-            f"{name} is {value}; coordinates are fractions of the picture from 0 to 1."
+            f"{name} is {value!r:.40}; coordinates are fractions of the picture from 0 to 1."
         )
     return number
 
@@ -109,7 +113,7 @@ class Box:
         """
         try:
             numbers = [float(value) for value in values]
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise RegionError(
                 f"A box is four numbers x0, y0, x1, y1; got {values!r:.80}."
             ) from error
@@ -199,7 +203,7 @@ class Region:
     shape: Shape
 
     def __post_init__(self) -> None:
-        if not (self.name.startswith("@") and self.name[1:].isdecimal() and len(self.name) <= 4):
+        if not re.fullmatch("@[1-9][0-9]{0,2}", self.name):
             raise RegionError(f"Region name {self.name!r:.20} is not of the form @1, @2, ...")
 
 
@@ -238,7 +242,8 @@ class Grounding:
     keypoints: tuple[Keypoints, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, values in (("scores", self.scores), ("masks", self.masks)):
+        for name in ("scores", "masks", "keypoints"):
+            values = getattr(self, name)
             if len(values) != len(self.boxes) and (values or name == "scores"):
                 raise ValueError(f"{len(self.boxes)} boxes but {len(values)} {name}")
 
