@@ -171,7 +171,7 @@ def read_records(path: str | Path, limit: int | None = None) -> Iterator[Record]
     path = Path(path)
     seen: dict[str, int] = {}
     try:
-        with _open_text(path) as lines:
+        with open_text(path) as lines:
             for number, line in enumerate(lines, 1):
                 if limit is not None and len(seen) >= limit:
                     return
@@ -187,10 +187,11 @@ def read_records(path: str | Path, limit: int | None = None) -> Iterator[Record]
         raise RecordError(f"{path} could not be read: {error}") from error
 
 
-def _open_text(path: Path) -> io.TextIOBase:
+def open_text(path: Path, errors: str = "strict") -> io.TextIOBase:
+    """Returns a text file opened for reading, unpacked if its name ends in .gz."""
     if path.suffix == ".gz":
-        return io.TextIOWrapper(gzip.open(path, "rb"), encoding="utf-8")
-    return path.open(encoding="utf-8")
+        return io.TextIOWrapper(gzip.open(path, "rb"), encoding="utf-8", errors=errors)
+    return path.open(encoding="utf-8", errors=errors)
 
 
 def _record_from_line(line: str, path: Path, number: int) -> Record:
