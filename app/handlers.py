@@ -265,6 +265,11 @@ def finish(desk: Desk, number: int, answer: Answer, milliseconds: int) -> Desk:
     return replace(desk.replaced(done), shown=number)
 
 
+def cut_off(exchange: Exchange) -> Answer:
+    """Returns what was said so far as an answer that was stopped."""
+    return Answer(exchange.text, finish=Finish.CANCELLED)
+
+
 def fail(desk: Desk, number: int, message: str) -> Desk:
     """Returns the desk with a message in place of an answer."""
     exchange = desk.exchange(number)

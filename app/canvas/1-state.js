@@ -1,0 +1,128 @@
+// What the canvas knows: the picture, the marks, the answers, and how to undo.
+// The three scripts of this folder are joined in one function scope by canvas.py, in the order of
+// their numbers. Gradio gives them: element, props, trigger, upload, watch.
+'use strict';
+const find = (selector) => element.querySelector(selector);
+const root = find('.dx');
+const stage = find('.dx-stage');
+const words = props.words || {};
+
+/** Returns a text of words.py with its {names} filled in. */
+function say(key, values) {
+  return (words[key] || '').replace(/\{(\w+)\}/g, (_, name) => (values || {})[name] ?? '');
+}
+
+// All coordinates are fractions of the upright picture. A mark is {name} and one of
+// points [[x, y, 1|0]], box [x0, y0, x1, y1], scribble [[x, y]], strokes [{path, width, erase}].
+const state = {
+  picture: null, // {id, src, width, height, alt, point}
+  marks: [],
+  selected: '', // name of the mark in hand
+  numbers: 0, // highest number ever given in this conversation
+  answers: new Map(), // exchange → {groups, words}
+  shown: null, // exchange whose boxes are on display
+  threshold: 0.3,
+  tool: 'point',
+  hot: null, // {exchange, g, index|null} under the pointer or focus
+  pinned: null, // the same, kept by a tap
+  editing: null, // boxes under correction: [{id, label, box, color, ink}]
+};
+let past = [];
+let future = [];
+
+const copy = (value) => JSON.parse(JSON.stringify(value));
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+const rounded = (value) => Math.round(value * 1e5) / 1e5;
+const markNamed = (name) => state.marks.find((mark) => mark.name === name);
+
+function snapshot() {
+  return { marks: copy(state.marks), selected: state.selected, editing: copy(state.editing) };
+}
+
+/** Call before every change that a person may want back. */
+function remember() {
+  past.push(snapshot());
+  if (past.length > 100) past.shift();
+  future = [];
+}
+
+function travel(from, to) {
+  const moment = from.pop();
+  if (!moment) return;
+  to.push(snapshot());
+  Object.assign(state, moment);
+  commit();
+  if (state.editing) trigger('edited', { boxes: state.editing });
+}
+
+/** What Python reads with every question. */
+function value() {
+  return {
+    picture: state.picture ? state.picture.id : '',
+    marks: state.marks.map((mark) => ({ ...mark })),
+    selected: state.selected,
+    threshold: state.threshold,
+  };
+}
+
+/** Hands the marks to Gradio and draws them. */
+function commit() {
+  props.value = copy(value());
+  draw();
+}
+
+function newMark(shape) {
+  state.numbers += 1;
+  const mark = { name: '@' + state.numbers, ...shape };
+  state.marks.push(mark);
+  state.selected = mark.name;
+  return mark;
+}
+
+function removeMark(name) {
+  remember();
+  state.marks = state.marks.filter((mark) => mark.name !== name);
+  if (state.selected === name) state.selected = '';
+  commit();
+}
+
+function ask(question, task) {
+  trigger('asked', { question, task, ...value() });
+}
+
+/** The numbers of a mark as a box, for hit tests, menus and tags. */
+function boundsOf(mark) {
+  if (mark.box) return mark.box;
+  const places = mark.points || mark.scribble || mark.strokes.flatMap((stroke) => stroke.path);
+  const xs = places.map((place) => place[0]);
+  const ys = places.map((place) => place[1]);
+  return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+}
+
+/** Boxes on display that score enough: [{g, index, label, score, box, color, ink}]. */
+function boxesShown(exchange) {
+  const answer = state.answers.get(exchange ?? state.shown);
+  if (!answer) return [];
+  return answer.groups.flatMap((group) =>
+    group.boxes.map((box, index) => ({ ...group, index, box, score: group.scores[index] }))
+      .filter((item) => item.score >= state.threshold));
+}
+
+function moved(box, dx, dy) {
+  const x = clamp(dx, -box[0], 1 - box[2]);
+  const y = clamp(dy, -box[1], 1 - box[3]);
+  return [box[0] + x, box[1] + y, box[2] + x, box[3] + y].map(rounded);
+}
+
+/** A box after one corner ('nw', 'ne', 'sw', 'se') was dragged. */
+function resized(box, corner, dx, dy) {
+  const next = [...box];
+  next[corner.includes('w') ? 0 : 2] += dx;
+  next[corner.includes('n') ? 1 : 3] += dy;
+  return ordered(next);
+}
+
+function ordered([x0, y0, x1, y1]) {
+  return [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)]
+    .map((side) => rounded(clamp(side, 0, 1)));
+}

@@ -1,0 +1,367 @@
+// How the canvas talks: to Python through props and events, to the chat through classes.
+const heardNode = find('.dx-heard');
+const chips = find('.dx-chips');
+const slider = find('.dx-sift input');
+const noticeNode = find('.dx-notice');
+const busyNode = find('.dx-busy');
+const playButton = find('[data-act=play]');
+const plainButton = find('[data-act=plain]');
+let rendered = ''; // the annotated picture on display
+let plain = false;
+let trace = null; // {words, at, timer}
+
+const heard = (sentence) => { heardNode.textContent = sentence; };
+
+function notice(sentence) {
+  noticeNode.hidden = !sentence;
+  noticeNode.querySelector('span').textContent = sentence || '';
+}
+
+function busy(sentence) {
+  busyNode.hidden = !sentence;
+  busyNode.querySelector('span').textContent = sentence || '';
+}
+
+// --- phrases and boxes light each other up -------------------------------------------------------
+
+/** The address of a phrase in the chat: its classes x<exchange> and g<number>. */
+function addressOf(node) {
+  const read = (letter) => {
+    const name = [...node.classList].find((item) => new RegExp('^' + letter + '\\d+$').test(item));
+    return name ? Number(name.slice(1)) : null;
+  };
+  return { exchange: read('x'), g: read('g'), index: null };
+}
+
+const same = (a, b) => (!a && !b)
+  || (a && b && a.exchange === b.exchange && a.g === b.g && a.index === b.index);
+
+function heat(target) {
+  if (same(state.hot, target)) return;
+  state.hot = target;
+  mirror();
+}
+
+function pin(target) {
+  state.pinned = target;
+  mirror();
+}
+
+/** Marks phrases and chips of whatever is lit up, then draws. */
+function mirror() {
+  const hot = state.hot || state.pinned;
+  for (const node of document.querySelectorAll('.ph.hot, .dx-chip.hot')) node.classList.remove('hot');
+  if (hot) {
+    const name = '.x' + hot.exchange + '.g' + hot.g;
+    for (const node of document.querySelectorAll('.ph' + name + ', .dx-chip' + name)) {
+      node.classList.add('hot');
+    }
+  }
+  draw();
+}
+
+/** Listens on the document, for the chat lies outside this component. */
+function listen(type, act) {
+  const handler = (event) => {
+    if (!element.isConnected) return document.removeEventListener(type, handler);
+    const node = event.target.closest ? event.target.closest('.ph, .dx-chip') : null;
+    act(node, event);
+  };
+  document.addEventListener(type, handler);
+}
+
+listen('pointerover', (node, event) => {
+  if (node) heat(addressOf(node));
+  else if (state.hot && !stage.contains(event.target)) heat(null);
+});
+listen('focusin', (node) => heat(node ? addressOf(node) : null));
+listen('click', (node) => { if (node) tap(addressOf(node)); });
+listen('keydown', (node, event) => {
+  if (node && node.classList.contains('ph') && (event.key === 'Enter' || event.key === ' ')) {
+    event.preventDefault();
+    tap(addressOf(node));
+  }
+});
+
+/** Keeps a phrase lit; a phrase of an older answer brings that answer back. */
+function tap(target) {
+  const again = state.pinned && same({ ...state.pinned, index: null }, target);
+  pin(again ? null : target);
+  if (target.exchange !== state.shown) trigger('recalled', { exchange: target.exchange });
+}
+
+// --- the answer on display -----------------------------------------------------------------------
+
+function chip(group, count) {
+  const node = document.createElement('button');
+  node.type = 'button';
+  node.className = 'dx-chip x' + state.shown + ' g' + group.g;
+  node.style.setProperty('--c', group.color);
+  const number = document.createElement('b');
+  number.textContent = group.g;
+  number.style.color = group.ink;
+  const label = document.createElement('span');
+  label.textContent = group.label + (count > 1 ? ' ×' + count : '');
+  const score = document.createElement('small');
+  score.textContent = Math.max(...group.scores).toFixed(2);
+  node.append(number, label, score);
+  return node;
+}
+
+function legend() {
+  const answer = state.answers.get(state.shown);
+  const groups = answer ? answer.groups : [];
+  const kept = boxesShown();
+  const all = groups.reduce((sum, group) => sum + group.boxes.length, 0);
+  chips.replaceChildren(...groups.map((group) => [group, kept.filter((b) => b.g === group.g).length])
+    .filter(([, count]) => count).map(([group, count]) => chip(group, count)));
+  find('.dx-sift').hidden = !all;
+  plainButton.hidden = !all;
+  playButton.hidden = !(answer && answer.words && answer.words.length);
+  slider.value = state.threshold;
+  find('.dx-sift output').textContent = Number(state.threshold).toFixed(2) + ' · '
+    + say('shown', { shown: kept.length, all });
+}
+
+function face() {
+  image.src = plain || !rendered ? (state.picture ? state.picture.src : '') : rendered;
+  plainButton.setAttribute('aria-pressed', String(plain));
+}
+
+slider.addEventListener('input', () => {
+  state.threshold = Number(slider.value);
+  legend();
+  draw();
+});
+slider.addEventListener('change', () => {
+  commit();
+  trigger('sifted', { threshold: state.threshold });
+});
+
+// --- word trace: where each word looks, one after the other --------------------------------------
+
+function paintTrace() {
+  if (!trace) return;
+  trace.words.slice(0, trace.at + 1).forEach((word, index) => {
+    if (trace.at - index > 4) return;
+    const now = index === trace.at;
+    rectangle(word.box, { class: 'dx-word' + (now ? ' dx-on' : ''), rx: 4,
+      opacity: 1 - (trace.at - index) * 0.2 });
+    if (now) tag(word.text, word.box, 'dx-word-tag');
+  });
+}
+
+function play() {
+  const running = trace;
+  if (running) clearInterval(running.timer);
+  trace = null;
+  const answer = state.answers.get(state.shown);
+  if (!running && answer) {
+    trace = { words: answer.words, at: 0 };
+    trace.timer = setInterval(() => {
+      trace.at += 1;
+      if (trace.at >= trace.words.length || !element.isConnected) return play();
+      draw();
+    }, 420);
+  }
+  playButton.textContent = say(trace ? 'stop' : 'play');
+  draw();
+}
+
+// --- Python sends, the canvas merges -------------------------------------------------------------
+
+watch('picture', () => {
+  const next = props.picture;
+  busy('');
+  notice('');
+  if (!next || !next.src) return;
+  if (state.picture && state.picture.id === next.id && state.picture.serial === next.serial) return;
+  Object.assign(state, { picture: next, marks: [], selected: '', numbers: 0, shown: null, hot: null,
+    pinned: null, editing: null });
+  state.answers.clear();
+  past = [];
+  future = [];
+  rendered = '';
+  plain = false;
+  stage.style.setProperty('--ratio', next.width / next.height);
+  image.alt = next.alt || say('picture_alt');
+  face();
+  legend();
+  requestAnimationFrame(() => { fit(); commit(); });
+});
+watch('answer', () => {
+  const next = props.answer;
+  if (!next) return;
+  if (next.exchange == null) {
+    Object.assign(state, { shown: null, pinned: null, hot: null });
+    if (next.cleared) { state.answers.clear(); clearMarks(); }
+  } else {
+    state.answers.set(next.exchange, { groups: next.groups, words: next.words });
+    if (state.shown !== next.exchange && state.pinned && state.pinned.exchange !== next.exchange) {
+      state.pinned = null;
+    }
+    state.shown = next.exchange;
+    if (typeof next.threshold === 'number') state.threshold = next.threshold;
+  }
+  rendered = next.src || '';
+  plain = false;
+  if (trace) play();
+  face();
+  legend();
+  mirror();
+});
+watch('adopt', () => {
+  const mark = props.adopt && props.adopt.mark;
+  if (!mark || markNamed(mark.name)) return;
+  remember();
+  state.marks.push(mark);
+  state.numbers = Math.max(state.numbers, Number(mark.name.slice(1)));
+  state.selected = mark.name;
+  commit();
+});
+watch('notice', () => { busy(''); notice((props.notice || {}).text); });
+watch('status', () => {
+  const node = find('.dx-status');
+  node.textContent = (props.status || {}).text || '';
+  node.dataset.kind = (props.status || {}).kind || '';
+});
+watch('can', () => { menu.dataset.mark = ''; draw(); });
+
+function clearMarks() {
+  Object.assign(state, { marks: [], selected: '', numbers: 0 });
+  past = [];
+  future = [];
+  commit();
+}
+
+// --- the menu beside a mark, buttons, files, samples ---------------------------------------------
+
+function fillMenu(mark) {
+  const can = props.can || [];
+  menu.dataset.mark = mark.name;
+  menu.replaceChildren();
+  const number = mark.name.slice(1);
+  const add = (words, act, className) => {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.textContent = words;
+    button.className = className || '';
+    button.addEventListener('click', act);
+    menu.appendChild(button);
+    return button;
+  };
+  const task = mark.points ? 'click' : 'region';
+  if (can.includes(task)) {
+    add(say('what'), () => ask(say('click_question', { number }), task), 'dx-first');
+  }
+  for (const extra of ['segment', 'pose']) {
+    if (can.includes(extra)) add(say(extra), () => ask(say(extra + '_question', { number }), extra));
+  }
+  const remove = add('×', () => removeMark(mark.name));
+  remove.title = say('remove', { name: mark.name });
+  remove.setAttribute('aria-label', remove.title);
+}
+
+const ACTS = {
+  undo: () => travel(past, future),
+  redo: () => travel(future, past),
+  clear: () => { remember(); Object.assign(state, { marks: [], selected: '' }); commit(); },
+  upload: () => find('.dx-file').click(),
+  camera: () => find('.dx-camera').click(),
+  zoom_in: () => zoom(1.4),
+  zoom_out: () => zoom(1 / 1.4),
+  fit,
+  dismiss: () => notice(''),
+  plain: () => { plain = !plain; face(); },
+  play,
+};
+root.addEventListener('click', (event) => {
+  const button = event.target.closest('button');
+  if (!button) return;
+  if (button.dataset.tool) setTool(button.dataset.tool);
+  if (ACTS[button.dataset.act]) ACTS[button.dataset.act]();
+});
+
+async function take(file) {
+  if (!file) return;
+  if (file.type && !file.type.startsWith('image/')) return notice(say('not_a_picture'));
+  notice('');
+  busy(say('reading'));
+  try {
+    const sent = await upload(file);
+    trigger('opened', { path: sent.path, name: file.name });
+  } catch {
+    busy('');
+    notice(say('upload_failed'));
+  }
+}
+for (const input of element.querySelectorAll('input[type=file]')) {
+  input.addEventListener('change', () => { take(input.files[0]); input.value = ''; });
+}
+stage.addEventListener('dragover', (event) => {
+  event.preventDefault();
+  stage.classList.add('dx-drop');
+});
+stage.addEventListener('dragleave', () => stage.classList.remove('dx-drop'));
+stage.addEventListener('drop', (event) => {
+  event.preventDefault();
+  stage.classList.remove('dx-drop');
+  take(event.dataTransfer.files[0]);
+});
+const paste = (event) => {
+  if (!element.isConnected) return document.removeEventListener('paste', paste);
+  const file = [...(event.clipboardData?.files || [])].find((f) => f.type.startsWith('image/'));
+  if (file) { event.preventDefault(); take(file); }
+};
+document.addEventListener('paste', paste);
+
+function fillSamples() {
+  const list = props.samples || [];
+  const row = find('.dx-samples div');
+  find('.dx-samples').hidden = !list.length;
+  row.replaceChildren(...list.map((sample, index) => {
+    const button = document.createElement('button');
+    const picture = document.createElement('img');
+    button.type = 'button';
+    button.title = sample.title;
+    button.setAttribute('aria-label', sample.title);
+    picture.src = sample.src;
+    picture.alt = '';
+    button.appendChild(picture);
+    button.addEventListener('click', () => {
+      busy(say('reading'));
+      for (const other of row.children) other.removeAttribute('aria-current');
+      button.setAttribute('aria-current', 'true');
+      trigger('sampled', { index });
+    });
+    return button;
+  }));
+}
+
+// --- correcting: boxes become editable (the Correct tab asks for it) ------------------------------
+
+function addEdit(box) {
+  return { id: '', label: '', box, color: '#fff', ink: '#000' };
+}
+function finishEdit() {}
+function removeEdit() {}
+
+// --- start ---------------------------------------------------------------------------------------
+
+for (const node of element.querySelectorAll('[data-text]')) node.textContent = say(node.dataset.text);
+for (const node of element.querySelectorAll('[data-aria]')) {
+  node.setAttribute('aria-label', say(node.dataset.aria));
+}
+for (const button of element.querySelectorAll('button[data-tool], button[data-act]')) {
+  const name = button.dataset.tool || button.dataset.act;
+  const title = say(name + '_title') || say(name);
+  if (title) { button.title = title; button.setAttribute('aria-label', title); }
+  const label = button.querySelector('span');
+  if (label) label.textContent = say(name);
+}
+playButton.textContent = say('play');
+new ResizeObserver(() => { if (view.fitted) fit(); else settle(); }).observe(stage);
+fillSamples();
+setTool('point');
+legend();
+draw();

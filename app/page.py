@@ -1,0 +1,134 @@
+"""Assembles the page: one picture, three verbs."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from PIL import Image
+
+from app import render, words
+from app.ask import Ask, Sample
+from app.canvas import Canvas
+from app.host import Host
+from app.session import People, key_of
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+    from model.backends.base import Backend, Card
+
+ASSETS = Path(__file__).parents[1] / "assets"
+THUMBNAIL = (160, 120)
+POLL_SECONDS = 0.5
+
+_LOGO = (
+    '<svg viewBox="0 0 32 32" aria-hidden="true"><circle cx="16" cy="16" r="4"/>'
+    '<path d="M16 2v7M16 23v7M2 16h7M23 16h7"/></svg>'
+)
+
+
+def build(settings: Settings, loader: Callable[[], Backend]) -> gr.Blocks:
+    """Returns the page; the model begins to load at once, in the background.
+
+    Args:
+        settings: limits and the model's name.
+        loader: returns the model; called in a thread.
+    """
+    host = Host(loader, Path(settings.model).name, settings.answer_seconds)
+    people = People(settings.max_people, settings.session_age)
+    samples = read_samples(ASSETS)
+    with gr.Blocks(
+        title=words.NAME,
+        fill_width=True,
+        analytics_enabled=False,
+        delete_cache=(settings.file_age, settings.file_age),
+    ) as page:
+        brand = gr.HTML(_brand(host), elem_id="brand")
+        with gr.Row(elem_id="work", equal_height=False):
+            with gr.Column(scale=3, min_width=320):
+                canvas = Canvas(words=words.CANVAS, samples=thumbnails(samples), elem_id="canvas")
+            with gr.Column(scale=2, min_width=320, elem_id="side"), gr.Tabs():
+                ask = Ask(people, host, settings, samples, canvas)
+                with gr.Tab(words.ASK, id="ask"):
+                    ask.build()
+        ask.wire()
+        _watch_model(page, host, brand, ask)
+
+        def leave(request: gr.Request) -> None:
+            people.forget(key_of(request))
+
+        page.unload(leave)
+    host.start()
+    return page
+
+
+def _watch_model(page: gr.Blocks, host: Host, brand: gr.HTML, ask: Ask) -> None:
+    """Shows the model's state until it is settled, then what it can do."""
+    timer = gr.Timer(POLL_SECONDS)
+    outputs = [brand, timer, ask.canvas, *ask.quick.values()]
+
+    def look() -> dict[Any, Any]:
+        updates: dict[Any, Any] = {brand: _brand(host)}
+        if host.settled:
+            updates |= {timer: gr.Timer(active=False), **ask.abilities()}
+        return updates
+
+    for event in (page.load, timer.tick):
+        event(look, None, outputs, show_progress="hidden", api_visibility="private")
+
+
+def _brand(host: Host) -> str:
+    """Returns the head of the page with the model's name, device and state."""
+    card = host.card
+    if card is not None:
+        state, text = "ready", words.READY.format(name=card.name, device=card.device)
+    elif host.error:
+        state, text = "failed", words.FAILED.format(name=host.name)
+    else:
+        state, text = "loading", words.LOADING.format(name=host.name)
+    title = html.escape(_about(card) if card else host.error, quote=True)
+    return (
+        f'<header class="brand"><h1>{_LOGO}{words.NAME}</h1><p>{words.TAGLINE}</p>'
+        f'<span class="model {state}" role="status" title="{title}"><i></i>'
+        f"{html.escape(text)}</span></header>"
+    )
+
+
+def _about(card: Card) -> str:
+    count = f"{card.parameters / 1e6:.1f} M" if card.parameters else "?"
+    return words.MODEL_TITLE.format(
+        parameters=count, mechanism=card.mechanism, licence=card.licence, scores=card.scores or "–"
+    )
+
+
+def read_samples(folder: Path) -> tuple[Sample, ...]:
+    """Returns the sample pictures of a folder; none if it has no list of them."""
+    listing = folder / "samples.json"
+    if not listing.is_file():
+        return ()
+    return tuple(
+        Sample(
+            folder / "samples" / item["file"],
+            item["title"],
+            item["alt"],
+            tuple(item["questions"])[:3],
+            tuple(item["point"]) if item.get("point") else None,
+        )
+        for item in json.loads(listing.read_text("utf-8"))
+        if (folder / "samples" / item["file"]).is_file()
+    )
+
+
+def thumbnails(samples: tuple[Sample, ...]) -> list[dict[str, Any]]:
+    """Returns small pictures of the samples with their titles, for the canvas."""
+    found = []
+    for sample in samples:
+        with Image.open(sample.file) as picture:
+            small = picture.convert("RGB")
+        small.thumbnail(THUMBNAIL)
+        found.append({"title": sample.title, "src": render.data_url(small)})
+    return found
