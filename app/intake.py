@@ -116,7 +116,7 @@ def read(source: bytes | str | Path | Image.Image, settings: Settings | None = N
             return _canonical(opened, settings)
     except PictureError:
         raise
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureError(
             f"The picture has more than {settings.max_pixels / 1e6:.0f} million pixels; "
             "make it smaller."

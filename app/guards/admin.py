@@ -1,0 +1,134 @@
+"""Who may train, swap and delete: the owner of the machine, or whoever knows the admin's token.
+
+Handlers ask `is_admin(request.headers)`; the header it reads is set here alone and taken from
+nobody outside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from app.guards.requests import LOGIN, PERSON_COOKIE, cookie_of, with_header
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+ADMIN_COOKIE = "deixis_admin"
+ADMIN_HEADER = "x-deixis-admin"
+
+_FORM = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>Deixis: admin</title>
+<body style="font-family:sans-serif;max-width:24rem;margin:4rem auto;padding:0 1rem">
+<h1 style="font-size:1.3rem">Log in to train and swap models</h1>
+<form method="post"><label>Admin token<br>
+<input name="token" type="password" autocomplete="current-password" required></label>
+<button>Log in</button></form></body></html>"""
+
+
+def is_admin(headers: Mapping[str, str]) -> bool:
+    """Returns whether a request that passed the guards comes from the admin."""
+    return headers.get(ADMIN_HEADER) == "yes"
+
+
+class Admins:
+    """Signs and checks the admin's cookie, which holds for one person and one session's age.
+
+    Args:
+        clock: seconds since the epoch; replaced in tests.
+    """
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        self._settings, self._clock = settings, clock
+        self._key = secrets.token_bytes(32)  # a restart logs everybody out
+
+    def knows(self, token: str) -> bool:
+        """Returns whether a token is the admin's; nobody's is where none is set."""
+        wanted = self._settings.admin_token.encode()
+        return bool(wanted) and hmac.compare_digest(wanted, token.encode())
+
+    def seal(self, person: str) -> str:
+        """Returns the value of the cookie that makes a person the admin."""
+        until = int(self._clock()) + self._settings.session_age
+        return f"{until}.{self._sign(person, until)}"
+
+    def holds(self, scope: Scope) -> bool:
+        """Returns whether a request comes from the admin."""
+        if self._settings.local and not self._settings.admin_token:
+            return True
+        person = cookie_of(scope, PERSON_COOKIE)
+        until, _, signature = cookie_of(scope, ADMIN_COOKIE).partition(".")
+        if not person or not until.isdecimal() or len(until) > 12 or int(until) < self._clock():
+            return False
+        return hmac.compare_digest(signature.encode(), self._sign(person, int(until)).encode())
+
+    def _sign(self, person: str, until: int) -> str:
+        return hmac.new(self._key, f"{until} {person}".encode(), hashlib.sha256).hexdigest()
+
+    def route(self) -> Route:
+        """Returns the route of the login form."""
+        return Route(LOGIN, self._log_in, methods=["GET", "POST"])
+
+    async def _log_in(self, request: Request) -> Response:
+        if request.method != "POST":
+            return HTMLResponse(_FORM)
+        person = request.cookies.get(PERSON_COOKIE, "")
+        if not person:
+            return JSONResponse({"detail": "Open the page first, with cookies allowed."}, 400)
+        as_json = request.headers.get("content-type", "").startswith("application/json")
+        if not self.knows(_token(await request.body(), as_json)):
+            return JSONResponse({"detail": "This is not the admin's token."}, 403)
+        done = JSONResponse({"detail": "Logged in."}) if as_json else RedirectResponse("/", 303)
+        done.headers["set-cookie"] = "; ".join(
+            (
+                f"{ADMIN_COOKIE}={self.seal(person)}",
+                "Path=/",
+                "HttpOnly",
+                f"Max-Age={self._settings.session_age}",
+                cookie_reach(request.url.scheme),
+            )
+        )
+        return done
+
+
+def cookie_reach(scheme: str) -> str:
+    """Returns the cookie attributes that fit a scheme.
+
+    Over HTTPS the page may stand in the frame of a Space, where only a partitioned cookie is sent;
+    requests from other sites are refused by their Origin all the same.
+    """
+    return "Secure; SameSite=None; Partitioned" if scheme == "https" else "SameSite=Lax"
+
+
+def _token(content: bytes, as_json: bool) -> str:
+    """Returns the token of a login; empty if there is none."""
+    try:
+        if as_json:
+            return str(json.loads(content).get("token", ""))
+        return parse_qs(content.decode()).get("token", [""])[0]
+    except (ValueError, AttributeError, RecursionError):
+        return ""
+
+
+class AdminHeader:
+    """Tells handlers whether a request comes from the admin; nobody else can."""
+
+    def __init__(self, app: ASGIApp, admins: Admins) -> None:
+        self._app, self._admins = app, admins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands the request on with the header set or removed."""
+        if scope["type"] == "http":
+            scope = with_header(scope, {ADMIN_HEADER: "yes" if self._admins.holds(scope) else None})
+        await self._app(scope, receive, send)

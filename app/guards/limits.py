@@ -1,0 +1,151 @@
+"""How much one person may send and ask: requests in a minute, bytes and seconds of a body."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers
+
+from app.guards.requests import CALLS, LOGIN, PERSON_COOKIE, UPLOAD, cookie_of, refuse
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_FORM_BYTES = 64 * 1024
+"""What a form adds around an uploaded file."""
+
+_BODY_SECONDS = 120
+"""Seconds a body may take to arrive."""
+
+
+class Rates:
+    """Token buckets by key: a burst of `limit`, refilled within a minute.
+
+    Args:
+        clock: seconds that only grow; replaced in tests.
+    """
+
+    MAX_KEYS = 10_000
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+
+    def allow(self, kind: str, who: str, limit: int) -> bool:
+        """Takes one token; returns whether there was one."""
+        now = self._clock()
+        tokens, then = self._buckets.pop((kind, who), (float(limit), now))
+        tokens = min(float(limit), tokens + (now - then) * limit / 60)
+        self._buckets[kind, who] = (tokens - (tokens >= 1), now)
+        while len(self._buckets) > self.MAX_KEYS:
+            self._buckets.popitem(last=False)
+        return tokens >= 1
+
+
+class RateLimit:
+    """Answers 429 to floods of calls, uploads and tries to log in.
+
+    A person is limited by cookie, and five times as loosely by address: a cookie can be thrown
+    away, but many people may share an address.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, rates: Rates | None = None) -> None:
+        self._app, self._settings = app, settings
+        self._rates = rates or Rates()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands the request on, or answers 429."""
+        if scope["type"] == "http" and scope["method"] == "POST" and not self._allow(scope):
+            words = "Too many requests in a minute; wait a little and try again."
+            await refuse(scope, receive, send, 429, words, {"retry-after": "10"})
+            return
+        await self._app(scope, receive, send)
+
+    def _allow(self, scope: Scope) -> bool:
+        path, address = scope["path"], (scope.get("client") or ("unknown", 0))[0]
+        if path == LOGIN:
+            return self._rates.allow("login", address, self._settings.logins_per_minute)
+        if path.startswith(UPLOAD):
+            kind, limit = "upload", self._settings.uploads_per_minute
+        elif path.startswith(CALLS):
+            kind, limit = "ask", self._settings.asks_per_minute
+        else:
+            return True
+        person = cookie_of(scope, PERSON_COOKIE)
+        if person and not self._rates.allow(kind, f"person {person}", limit):
+            return False
+        return self._rates.allow(kind, f"address {address}", 5 * limit if person else limit)
+
+
+class BodyLimit:
+    """Answers 413 to bodies that are too long, counted while they arrive, and 408 to slow ones."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._upload = settings.max_upload_bytes + _FORM_BYTES
+        self._other = settings.max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands the request on with a body that is counted."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = self._upload if scope["path"].startswith(UPLOAD) else self._other
+        body = _Body(receive, send, limit)
+        declared = Headers(scope=scope).get("content-length", "0")
+        if declared.isdecimal() and int(declared) <= limit:
+            try:
+                await self._app(scope, body.receive, body.send)
+            except Exception:
+                # Whoever was reading the body may report its end in words of its own.
+                if not body.refused:
+                    raise
+        else:
+            body.refused = 413
+        if body.refused and not body.answered:
+            words = {
+                413: f"The request is longer than {limit / 1e6:.1f} MB; send a smaller picture.",
+                408: f"The request took more than {_BODY_SECONDS} s to arrive; send it again.",
+            }
+            await refuse(scope, receive, send, body.refused, words[body.refused])
+
+
+class _Body:
+    """A request's channels: counts what arrives, and withholds answers to a body cut short."""
+
+    def __init__(self, receive: Receive, send: Send, limit: int) -> None:
+        self._receive, self._send, self._left = receive, send, limit
+        self._deadline = time.monotonic() + _BODY_SECONDS
+        self._complete = self.answered = False
+        self.refused = 0
+
+    async def receive(self) -> Message:
+        """Returns the next piece; a disconnection once too much or too late has come."""
+        if self.refused:
+            return {"type": "http.disconnect"}
+        if self._complete:  # what follows only tells when the client leaves
+            return await self._receive()
+        try:
+            async with asyncio.timeout(max(0.0, self._deadline - time.monotonic())):
+                message = await self._receive()
+        except TimeoutError:
+            self.refused = 408
+            return {"type": "http.disconnect"}
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            self.refused = 413
+            return {"type": "http.disconnect"}
+        self._complete = not message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Hands an answer on, unless the body was refused before it began."""
+        if self.refused and not self.answered:
+            return
+        self.answered = True
+        await self._send(message)
