@@ -50,11 +50,12 @@ train: setup
 	$(BIN)/python -m model.training train $(ARGS)
 
 bench: setup
+	@test -d bench || { echo "There is no benchmark yet; see CHANGELOG.md."; exit 1; }
 	$(BIN)/python -m bench $(ARGS)
 
-# Prints the lines that README.md's tree lacks or has too many.
+# Brings the tree in README.md up to date with the disk.
 tree: setup-dev
-	@$(BIN)/python tests/test_house.py
+	@$(BIN)/python tests/readme_tree.py
 
 setup: $(VENV)/installed
 setup-dev: $(VENV)/installed-dev
