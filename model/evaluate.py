@@ -83,7 +83,8 @@ def _report(
         strangers=of_task - (len(items) - missing),
         invalid_boxes=found.invalid_boxes[task],
     )
-    return TaskReport(counts, _MEASURES[task](items, names) if items else {})
+    measures = _MEASURES[task](items, names) if items else {}
+    return TaskReport(counts, {name: m for name, m in measures.items() if m.count})
 
 
 def _answers(items: Sequence[Item]) -> dict[str, Measure]:

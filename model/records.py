@@ -11,6 +11,7 @@ import gzip
 import io
 import json
 import tarfile
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -55,8 +56,11 @@ class LabelledObject:
             raise RecordError(f"The {self.label} at {self.box.as_tuple()} has no polygons.")
         scale = np.array([size.width, size.height])
         outlines = [(np.reshape(p, (-1, 2)) * scale).ravel().tolist() for p in self.polygons]
-        rles = coco_mask.frPyObjects(outlines, size.height, size.width)
-        return Mask(coco_mask.decode(coco_mask.merge(rles)).astype(bool))
+        rle = coco_mask.merge(coco_mask.frPyObjects(outlines, size.height, size.width))
+        with warnings.catch_warnings():
+            # pycocotools 2.0 does not know the copy keyword of numpy 2 yet; it decodes well.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return Mask(coco_mask.decode(rle).astype(bool))
 
 
 @dataclass(frozen=True, slots=True)

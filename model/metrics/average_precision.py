@@ -15,7 +15,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from model.metrics.bootstrap import interval, resamples
+from model.metrics.bootstrap import measure, resamples
 from model.metrics.measures import Measure
 from model.metrics.precision_resampling import by_threshold, num_truths
 from model.metrics.predictions import Prediction
@@ -26,7 +26,8 @@ REPLICATES = 200
 PERSON_FILL = 0.51
 """Share of a person's box inside the outline: mean of 2,080 persons with polygons."""
 
-_MEASURES = {"AP": slice(None), "AP50": slice(0, 1), "AP75": slice(5, 6)}
+_ALL = slice(None)
+_MEASURES = {"AP": _ALL, "AP50": slice(0, 1), "AP75": slice(5, 6)}
 """Which of the ten IoU thresholds each measure is the mean of."""
 
 Kind = Literal["bbox", "keypoints"]
@@ -118,18 +119,19 @@ def _scores(
     if not truths:
         return {}
     evaluation = _evaluate(kind, num_pictures, categories, truths, found)
-    weights = resamples(num_pictures, REPLICATES)
     precision = evaluation.eval["precision"][..., -1]
+    weights = resamples(num_pictures, REPLICATES)
     out: dict[str, Measure] = {}
     for size, label in enumerate(evaluation.params.areaRngLbl):
+        count = num_truths(evaluation, size)
+        if not count:
+            continue
         resampled = by_threshold(evaluation, size, weights)
-        for name, thresholds in _MEASURES.items() if size == 0 else [("AP", slice(None))]:
-            with_truth = precision[thresholds, :, :, size]
-            if (with_truth > -1).any():
-                value = float(with_truth[with_truth > -1].mean())
-                low, high = interval(resampled[:, thresholds].mean(1))
-                count = num_truths(evaluation, size)
-                out[name if size == 0 else f"{name}_{label}"] = Measure(value, low, high, count)
+        for name, thresholds in _MEASURES.items() if size == 0 else [(f"AP_{label}", _ALL)]:
+            # pycocotools marks categories without a truth by -1.
+            known = precision[thresholds, :, :, size]
+            value = float(known[known > -1].mean())
+            out[name] = measure(value, resampled[:, thresholds].mean(1), count)
     return out
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from model.boxes import iou
 from model.errors import RecordError
 from model.metrics.bootstrap import Values, mean
 from model.metrics.items import Item
@@ -23,13 +21,17 @@ HIT = 0.5
 """IoU from which a box is right."""
 
 
+def iou(a: Box, b: Box) -> float:
+    """Returns the intersection over union of two boxes; no tensors, as it is one pair at a time."""
+    width = min(a.x1, b.x1) - max(a.x0, b.x0)
+    height = min(a.y1, b.y1) - max(a.y0, b.y0)
+    inside = max(width, 0.0) * max(height, 0.0)
+    return inside / (a.area + b.area - inside)
+
+
 def nearest_iou(box: Box | None, truths: Sequence[Box]) -> float:
     """Returns the largest IoU of a box with any of the truths; 0 without a box."""
-    if box is None or not truths:
-        return 0.0
-    wanted = torch.tensor([truth.as_tuple() for truth in truths], dtype=torch.float64)
-    found = torch.tensor(box.as_tuple(), dtype=torch.float64)
-    return float(iou(found, wanted).max())
+    return max((iou(box, truth) for truth in truths), default=0.0) if box else 0.0
 
 
 def is_hit(box: Box | None, truths: Sequence[Box]) -> float:

@@ -76,39 +76,38 @@ def _of_category(matches: Matches, recalls: Floats, weights: Integers) -> Floats
     for i, match in matches:
         truths[i] = (match["gtIgnore"] == 0).sum()
     chunks = np.array_split(weights, max(1, len(weights) * len(order) // _CELLS))
-    per_threshold = [
-        np.concatenate(
-            [
-                _interpolated(drawn[:, pictures], right, wrong, drawn @ truths, recalls)
-                for drawn in chunks
-            ]
-        )
-        for right, wrong in zip(matched & counted, ~matched & counted, strict=True)
+    resampled = [
+        _of_chunk(drawn[:, pictures], matched & counted, counted, drawn @ truths, recalls)
+        for drawn in chunks
     ]
-    return np.stack(per_threshold, 1)
+    return np.concatenate(resampled)
 
 
-def _interpolated(
-    drawn: Integers, right: Bools, wrong: Bools, num_truths: Floats, recalls: Floats
+def _of_chunk(
+    drawn: Integers, right: Bools, counted: Bools, num_truths: Floats, recalls: Floats
 ) -> Floats:
-    """Returns the mean precision at the given recalls for each resample, float64[R].
+    """Returns the mean precision at the given recalls, float64[R, T].
 
-    The precision at a recall is the best one at this or a higher recall, as in pycocotools. A
-    detection stands for the recalls that are reached with it and were not reached before it.
+    The precision at a recall is the best one at this or a higher recall, as in pycocotools. Recall
+    grows at right detections alone, and there the precision is highest, so only these are looked
+    at; each stands for the recalls that are reached with it and were not reached before it.
 
     Args:
         drawn: int64[R, D], how often each detection counts, best score first.
-        right: bool[D], the detection has a match.
-        wrong: bool[D], it has none; those that are ignored are neither.
+        right: bool[T, D], the detection has a match.
+        counted: bool[T, D], it is right or wrong; the others are ignored.
         num_truths: float64[R].
         recalls: float64[101].
     """
-    hits, misses = (drawn * right).cumsum(1), (drawn * wrong).cumsum(1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        recall = hits / num_truths[:, None]
-    precision = hits / (hits + misses + np.spacing(1))
-    precision = np.maximum.accumulate(precision[:, ::-1], 1)[:, ::-1]
-    reached = np.searchsorted(recalls, recall, side="right")
-    newly = np.diff(reached, axis=1, prepend=0)
-    mean = (precision * newly).sum(1) / len(recalls)
-    return np.where(num_truths > 0, mean, np.nan)
+    out = np.zeros((len(drawn), len(right)))
+    for threshold, (hit, seen) in enumerate(zip(right, counted, strict=True)):
+        if hit.any():
+            hits = drawn[:, hit].cumsum(1)
+            precision = hits / np.maximum((drawn * seen).cumsum(1)[:, hit], 1)
+            precision = np.maximum.accumulate(precision[:, ::-1], 1)[:, ::-1]
+            recall = hits / np.maximum(num_truths, 1)[:, None]
+            reached = np.searchsorted(recalls, recall, side="right")
+            # Recall 0 asks for the first detection that counts, as any other recall does.
+            newly = np.diff(np.where(hits > 0, reached, 0), axis=1, prepend=0)
+            out[:, threshold] = (precision * newly).sum(1) / len(recalls)
+    return np.where(num_truths[:, None] > 0, out, np.nan)

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from model.backends.base import INSTRUCTIONS
 from model.metrics import vqa
@@ -60,7 +61,7 @@ class Query:
     record: str
     task: Task
     index: int
-    value: str | list[str] | Json
+    value: Any
 
     @property
     def key(self) -> tuple[Task, str, int]:
