@@ -23,7 +23,7 @@ from app.guards.admin import AdminHeader, Admins
 from app.guards.limits import BodyLimit, RateLimit
 from app.guards.origin import ForwardedHeaders, Routes, SameOrigin, SecurityHeaders
 from app.guards.ownership import Claims, Ownership, files_in
-from app.session import PersonCookie
+from app.guards.person import PersonCookie
 from app.settings import Settings
 from model.errors import ConfigError, DeixisError
 

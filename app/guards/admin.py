@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from app.guards.person import cookie_reach
 from app.guards.requests import LOGIN, PERSON_COOKIE, cookie_of, with_header
 from app.settings import Settings
 
@@ -100,15 +101,6 @@ class Admins:
             )
         )
         return done
-
-
-def cookie_reach(scheme: str) -> str:
-    """Returns the cookie attributes that fit a scheme.
-
-    Over HTTPS the page may stand in the frame of a Space, where only a partitioned cookie is sent;
-    requests from other sites are refused by their Origin all the same.
-    """
-    return "Secure; SameSite=None; Partitioned" if scheme == "https" else "SameSite=Lax"
 
 
 def _token(content: bytes, as_json: bool) -> str:

@@ -9,14 +9,25 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse
 
+from app.session import COOKIE as PERSON_COOKIE
+
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+__all__ = [
+    "CALLS",
+    "LOGIN",
+    "PERSON_COOKIE",
+    "READ",
+    "UPLOAD",
+    "WRITE",
+    "cookie_of",
+    "refuse",
+    "with_header",
+]
+
 UPLOAD = "/gradio_api/upload"
 LOGIN = "/admin"
-
-PERSON_COOKIE = "deixis_person"
-"""Tells people apart; HttpOnly, so that no script of the page can give it away."""
 
 CALLS = (
     "/gradio_api/queue/join",
