@@ -5,6 +5,7 @@ All functions take any leading axes; the last axis is the four coordinates.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -75,16 +76,14 @@ def suppress(boxes_xyxy: Tensor, scores: Tensor, threshold: float, limit: int) -
     """
     order = scores.argsort(descending=True, stable=True)
     overlaps = (pairwise_iou(boxes_xyxy[order], boxes_xyxy[order]) > threshold).cpu().numpy()
-    alive = [True] * len(order)
+    alive = np.ones(len(order), dtype=bool)
     kept: list[int] = []
     for i in range(len(order)):
-        if not alive[i]:
-            continue
-        kept.append(i)
-        if len(kept) == limit:
-            break
-        for j in overlaps[i, i + 1 :].nonzero()[0]:
-            alive[i + 1 + int(j)] = False
+        if alive[i]:
+            kept.append(i)
+            if len(kept) == limit:
+                break
+            alive &= ~overlaps[i]
     return order[torch.tensor(kept, dtype=torch.long, device=order.device)]
 
 

@@ -1,1 +1,157 @@
-class TrunkConfig: ...
+"""The configuration tree of a checkpoint: typed, frozen, JSON in and out, unknown keys refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self, get_args, get_type_hints
+
+from model.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the configuration; converts itself from and to JSON."""
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Returns the section; missing keys take their defaults.
+
+        Raises:
+            ConfigError: a key is unknown.
+        """
+        hints = get_type_hints(cls)
+        unknown = sorted(set(values) - set(hints))
+        if unknown:
+            raise ConfigError(f"{cls.__name__} has no {unknown}; it has {sorted(hints)}.")
+        return cls(**{key: _parse(hints[key], value) for key, value in values.items()})
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns every key with its value, nested sections as dicts."""
+        return dataclasses.asdict(self)
+
+
+def _parse(hint: Any, value: Any) -> Any:
+    if isinstance(hint, type) and issubclass(hint, Section):
+        return hint.from_json(value)
+    if isinstance(value, list):
+        item = (get_args(hint) or (None,))[0]
+        return tuple(_parse(item, element) for element in value)
+    return value
+
+
+@dataclass(frozen=True)
+class TrunkConfig(Section):
+    """The convolutional trunk.
+
+    Attributes:
+        sides: square canvas sides in pixels, multiples of 32; the picture is looked at once with
+            each, and the first gives the pyramid.
+        width: channels of the first stage.
+        depth: bottlenecks of the shallow stages.
+        head_width: channels of each tower.
+        num_classes: classes of the trunk's own head.
+        num_proposals: boxes kept after suppression (object queries).
+        same_class_iou: overlap above which the weaker of two proposals of one class is dropped.
+        any_class_iou: the same, whatever their classes.
+    """
+
+    sides: tuple[int, ...] = (448,)
+    width: int = 16
+    depth: int = 1
+    head_width: int = 64
+    num_classes: int = 80
+    num_proposals: int = 100
+    same_class_iou: float = 0.65
+    any_class_iou: float = 0.85
+
+
+@dataclass(frozen=True)
+class ProjectorConfig(Section):
+    """From the summit of the pyramid to image tokens.
+
+    Attributes:
+        kind: `linear`, `mlp` or `resampler` (learned queries with cross-attention).
+        shuffle: cells of this side become one token.
+        num_objects: best object queries that become image tokens.
+        num_queries: tokens of the resampler.
+    """
+
+    kind: str = "mlp"
+    shuffle: int = 2
+    num_objects: int = 64
+    num_queries: int = 32
+
+
+@dataclass(frozen=True)
+class LanguageConfig(Section):
+    """The causal language model, a transformers Qwen3 of this size.
+
+    Attributes:
+        vocab_size: tokens, special ones included.
+        width: of the residual stream.
+        hidden: of the gated feed-forward.
+        num_layers: transformer blocks.
+        num_heads: attention heads of `width / num_heads` each.
+        dropout: of embeddings while training; attention has none, it would cost a third more.
+        max_length: most tokens of a picture, its history and an answer.
+    """
+
+    vocab_size: int = 4096
+    width: int = 256
+    hidden: int = 704
+    num_layers: int = 4
+    num_heads: int = 4
+    dropout: float = 0.1
+    max_length: int = 1024
+
+
+@dataclass(frozen=True)
+class DecoderConfig(Section):
+    """Routing tokens, their super-link queries, and the box decoder.
+
+    Attributes:
+        num_links: super-link queries after each routing token.
+        width: of the object queries.
+        num_layers: decoder layers.
+        num_heads: attention heads.
+        num_region_tokens: tokens a drawn region becomes.
+        num_fourier: frequencies of the region encoder's coordinates.
+    """
+
+    num_links: int = 4
+    width: int = 160
+    num_layers: int = 2
+    num_heads: int = 5
+    num_region_tokens: int = 1
+    num_fourier: int = 32
+
+
+@dataclass(frozen=True)
+class ModelConfig(Section):
+    """A whole checkpoint.
+
+    Attributes:
+        threshold: score from which a box counts as found; chosen on validation pictures.
+        absent_threshold: best score below which a name is called "not present".
+        classes: names of the trunk's own classes, in its order.
+    """
+
+    trunk: TrunkConfig = field(default_factory=TrunkConfig)
+    projector: ProjectorConfig = field(default_factory=ProjectorConfig)
+    language: LanguageConfig = field(default_factory=LanguageConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    threshold: float = 0.3
+    absent_threshold: float = 0.3
+    classes: tuple[str, ...] = ()
+
+    @classmethod
+    def tiny(cls) -> Self:
+        """Returns a model that is built, run and trained in a blink, for tests."""
+        return cls(
+            trunk=TrunkConfig(sides=(64,), width=4, head_width=8, num_proposals=12),
+            projector=ProjectorConfig(num_objects=8, shuffle=1),
+            language=LanguageConfig(vocab_size=512, width=32, hidden=64, num_layers=2, num_heads=2),
+            decoder=DecoderConfig(width=32, num_layers=2, num_heads=2, num_fourier=4),
+        )

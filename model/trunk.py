@@ -28,6 +28,7 @@ class Cells:
         class_logits: float32[B, C, K] over the trunk's own K classes.
         features: float32[B, C, 2 * D], classification then regression tower.
         pyramid: three float32[B, D, H, W], strides 8, 16, 32.
+        summit: float32[B, 16 * width, H / 32, W / 32], the widest features, for image tokens.
     """
 
     boxes: Tensor
@@ -35,6 +36,7 @@ class Cells:
     class_logits: Tensor
     features: Tensor
     pyramid: tuple[Tensor, Tensor, Tensor]
+    summit: Tensor
 
 
 class Conv(nn.Sequential):
@@ -207,7 +209,7 @@ class Trunk(nn.Module):
             [4, 1, self.config.num_classes, 2 * self.config.head_width], -1
         )
         boxes = _decode(raw, [tuple(stem.shape[-2:]) for stem in stems])
-        return Cells(boxes, objectness.squeeze(-1), classes, features, stems)
+        return Cells(boxes, objectness.squeeze(-1), classes, features, stems, levels[-1])
 
 
 def _decode(raw: Tensor, shapes: list[tuple[int, int]]) -> Tensor:

@@ -39,6 +39,8 @@ class Card:
         source: where the weights come from.
         scores: what the scores are, such as `calibrated` or `token probability`; empty if none.
         version: changes whenever the weights change; part of every cache key.
+        regions: how drawn regions reach the model, such as `as coordinates in the prompt`; empty
+            if as they are.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Card:
     source: str = "unknown"
     scores: str = ""
     version: str = ""
+    regions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +170,10 @@ class Backend(ABC):
     ) -> Answer:
         """Returns the whole answer to a question; see `stream`."""
         last = None
-        for last in self.stream(
+        for event in self.stream(
             picture, question, regions=regions, history=history, task=task, threshold=threshold
         ):
-            pass
+            last = event
         if not isinstance(last, Answer):
             raise BackendError(f"{self.card.name} ended without an answer; try again.")
         return last
@@ -196,6 +199,9 @@ class Backend(ABC):
     ) -> Answer:
         regions = (Region("@1", shape),) if shape is not None else ()
         return self.answer(picture, INSTRUCTIONS[task], regions=regions, task=task)
+
+    def close(self) -> None:  # noqa: B027 - most hold nothing that needs it
+        """Frees what the model holds; it cannot be used afterwards."""
 
     def require(self, task: Capability) -> None:
         """Raises CapabilityError, naming what is possible, unless the model can do `task`."""

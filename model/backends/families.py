@@ -143,7 +143,7 @@ GEMMA_3 = replace(
 INTERNVL = replace(
     QWEN3_VL,
     family="InternVL",
-    # Source: the InternVL documentation, "Grounding": <ref>words</ref><box>[[x0, y0, x1, y1]]</box>.
+    # Source: the InternVL documentation: <ref>words</ref><box>[[x0, y0, x1, y1]]</box>.
     marks=regex.compile(
         r"(?P<open><ref>)|(?P<close></ref>)|<box>(?P<list>[^<]{0,2000})</box>"
         rf"|(?P<drop>```(?:json|JSON)?(?=[\s\[{{<])|{_JUNK})"
@@ -180,6 +180,8 @@ DEEPSEEK_VL2 = replace(
     },
 )
 
+_QWEN2_PROMPT = "Detect the bounding box of <|object_ref_start|>{text}<|object_ref_end|>."
+
 QWEN2_VL = replace(
     INTERNVL,
     family="Qwen2-VL",
@@ -193,8 +195,8 @@ QWEN2_VL = replace(
     prompts={
         **_CHAT_PROMPTS,
         Capability.CAPTION: "Describe this picture in one or two sentences with grounding.",
-        Capability.DETECT: "Detect the bounding box of <|object_ref_start|>{text}<|object_ref_end|>.",
-        Capability.REFER: "Detect the bounding box of <|object_ref_start|>{text}<|object_ref_end|>.",
+        Capability.DETECT: _QWEN2_PROMPT,
+        Capability.REFER: _QWEN2_PROMPT,
     },
 )
 

@@ -71,9 +71,7 @@ class Bins:
         tops = (wide, high) if not self.bins else (self.top, self.top)
         x0, y0, x1, y1 = (
             min(max(round(side * end - self.centre), 0), top)
-            for side, end, top in zip(
-                box.as_tuple(), (wide, high) * 2, tops * 2, strict=True
-            )
+            for side, end, top in zip(box.as_tuple(), (wide, high) * 2, tops * 2, strict=True)
         )
         return [y0, x0, y1, x1] if self.y_first else [x0, y0, x1, y1]
 

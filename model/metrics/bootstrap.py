@@ -36,7 +36,7 @@ def measure(value: float, resampled: Floats, count: int, share: bool = True) -> 
     """Returns a measure with the percentile interval of its resampled values, float64[R].
 
     The interval is moved by the bootstrap's own estimate of its bias, mean(resampled) - value. That
-    is nothing for means; but a rare class, once it is drawn, is often drawn several times, so that
+    is little for means; but a rare class, once it is drawn, is often drawn several times, so that
     average precision is higher in resamples than in the pictures themselves.
     Source: Efron & Tibshirani 1993, chapters 10 and 13.
     """

@@ -1,0 +1,50 @@
+"""PaliGemma 1 and 2: short task prompts, places as `<loc....>` tokens, y before x.
+
+Encode once: the picture's features after the projector. Its text prompt is read in both
+directions together with the picture, so keys and values cannot be kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from model.backends.base import EncodedPicture
+from model.backends.families import PALIGEMMA
+from model.backends.generation import GenerativeBackend
+from model.backends.published import to_device
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class PaliGemmaBackend(GenerativeBackend):
+    """PaliGemma and PaliGemma 2; the `mix` checkpoints know all tasks."""
+
+    family = "paligemma"
+    grammar = PALIGEMMA
+    joined = " ; "
+    max_tokens = 256
+
+    def _encode(self, picture: Image) -> object:
+        pixels = self.processor.image_processor(picture, return_tensors="pt")
+        return self.model.get_image_features(
+            **to_device(pixels, self.model.device, self.model.dtype)
+        )
+
+    def inputs(
+        self, encoded: EncodedPicture, prompt: str, turns: Sequence[tuple[str, str]]
+    ) -> dict[str, Any]:
+        """Returns image tokens, `<bos>`, prompt, line end; the family reads no earlier turns."""
+        import torch
+
+        words, processor = self.tokenizer, self.processor
+        text = processor.image_token * processor.image_seq_length + words.bos_token + prompt + "\n"
+        ids = words(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        ids = ids.to(self.model.device)
+        return {
+            "input_ids": ids,
+            "attention_mask": torch.ones_like(ids),
+            "token_type_ids": torch.zeros_like(ids),
+            "mm_encoder_outputs": {"image": encoded.state},
+        }

@@ -1,0 +1,203 @@
+"""Answering on an encoded picture: the kept prefix, and generation token by token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from model.groundings import to_grounding
+from model.language import causal_mask
+from model.regions import draw
+from model.tokens import ROUTES, Marked, Special, Vocabulary
+from model.types import Answer, Box, Delta, Event, Finish, Grounding, Phrase, Shape, WordBox
+from model.writer import Writer
+
+if TYPE_CHECKING:
+    from model.engine import Encoded
+    from model.vision import Sight
+    from model.vlm import DeixisModel
+
+_ROUTE_IDS = {route.id for route in ROUTES}
+NEVER = [token.id for token in Special if token not in {Special.EOS, Special.PHRASE,
+         Special.PHRASE_END, Special.GRD}]  # fmt: skip
+"""Tokens that are never generated."""
+WEAKEST = 0.5
+"""A phrase of an answer keeps its best box down to this share of the threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """Keys and values of `<bos>` and the image tokens.
+
+    Attributes:
+        layers: for each layer keys and values, float[1, heads, P, D].
+        real: bool[1, P], which tokens are not padding.
+    """
+
+    layers: tuple[tuple[Tensor, Tensor], ...]
+    real: Tensor
+
+    @classmethod
+    def of(cls, model: DeixisModel, sight: Sight, objects: Tensor) -> Prefix:
+        """Runs the language model over a picture's tokens."""
+        image, real = model.image_tokens(sight, objects)
+        mask = real.unsqueeze(1).expand(-1, image.shape[1], -1)
+        cache = DynamicCache()
+        positions = torch.arange(image.shape[1], device=image.device).unsqueeze(0)
+        model.prefixed.run(image, mask, positions, cache)
+        return cls(tuple((layer[0], layer[1]) for layer in cache), real)
+
+    def start(self) -> DynamicCache:
+        """Returns a cache that holds the prefix and may grow."""
+        return DynamicCache(ddp_cache_data=self.layers)
+
+    def extend(self, model: DeixisModel, embeddings: Tensor, cache: DynamicCache) -> Tensor:
+        """Returns the states of new tokens float[1, T, D] behind what the cache holds."""
+        held, count = cache.get_seq_length(), embeddings.shape[1]
+        behind = self.real.new_ones(1, held - self.real.shape[1])
+        mask = causal_mask(torch.cat([self.real, behind], 1), count)
+        positions = torch.arange(held, held + count, device=embeddings.device).unsqueeze(0)
+        return model.prefixed.run(embeddings, mask, positions, cache)
+
+    def force(
+        self,
+        model: DeixisModel,
+        vocabulary: Vocabulary,
+        question: str,
+        answer: Sequence[Marked],
+    ) -> Tensor:
+        """Returns the link states float[G, L, D] of the marked phrases of a given answer."""
+        links = model.tree.decoder.num_links
+        row = vocabulary.turn(vocabulary.question(question, (), 1), answer, links)
+        ids = torch.tensor([row.ids], device=self.real.device)
+        states = self.extend(model, model.embed(ids, _no_regions(model)), self.start())
+        groups = torch.tensor([(0, t, 0) for t, _ in row.groups], device=ids.device)
+        return model.link_states(states, groups.view(-1, 3))[0]
+
+
+class Conversation:
+    """One question on one encoded picture."""
+
+    def __init__(
+        self, model: DeixisModel, vocabulary: Vocabulary, encoded: Encoded, threshold: float
+    ) -> None:
+        self.model, self.encoded, self.threshold = model, encoded, threshold
+        self.vocabulary = vocabulary
+        self.writer = Writer(vocabulary)
+        self.groundings: list[Grounding] = []
+        self._phrase: Phrase | None = None
+        self._states: list[Tensor] = []
+        self._cache = encoded.prefix.start()
+
+    @torch.inference_mode()
+    def answer(
+        self,
+        question: str,
+        slots: Sequence[str],
+        shapes: Sequence[Shape],
+        max_tokens: int,
+        stop: Callable[[], bool] | None,
+    ) -> Iterator[Event]:
+        """Yields text as it is written, then the whole answer."""
+        state = self._ask(question, slots, shapes)
+        finish = Finish.LENGTH
+        for _ in range(max_tokens):
+            if stop is not None and stop():
+                finish = Finish.CANCELLED
+                break
+            token = self._next(state)
+            if token == Special.EOS.id:
+                finish = Finish.STOP
+                break
+            if token in _ROUTE_IDS:
+                state = self._locate(token)
+                continue
+            piece = self._write(token)
+            if piece:
+                yield Delta(piece)
+            state = self._feed([token])
+            if token >= len(Special):
+                self._states.append(state[0])
+        yield self._whole(finish)
+
+    def _ask(self, question: str, slots: Sequence[str], shapes: Sequence[Shape]) -> Tensor:
+        tree = self.model.tree
+        ids = self.vocabulary.question(question, slots, tree.decoder.num_region_tokens)
+        letterboxes = [self.encoded.letterbox] * len(shapes)
+        grid = tree.trunk.sides[0] // 16
+        regions = draw(shapes, letterboxes, [0] * len(shapes), grid).to(self.model.device)
+        tokens = self.model.region_encoder(regions, self.encoded.sight, self.encoded.objects)
+        return self._feed(ids, tokens)
+
+    def _feed(self, ids: Sequence[int], regions: Tensor | None = None) -> Tensor:
+        """Runs tokens behind the cache; returns the last state float[1, D]."""
+        table = torch.tensor([list(ids)], device=self.model.device)
+        regions = _no_regions(self.model) if regions is None else regions
+        embeddings = self.model.embed(table, regions)
+        return self.encoded.prefix.extend(self.model, embeddings, self._cache)[:, -1]
+
+    def _next(self, state: Tensor) -> int:
+        logits = self.model.prefixed.logits(state)[0]
+        logits[NEVER] = -torch.inf
+        # A route without a phrase before it has nothing to point at.
+        if self._phrase is None:
+            logits[[route.id for route in ROUTES]] = -torch.inf
+        return int(logits.argmax())
+
+    def _write(self, token: int) -> str:
+        if token == Special.PHRASE.id:
+            self.writer.open()
+        elif token == Special.PHRASE_END.id:
+            self._phrase = self.writer.close()
+        else:
+            return self.writer.write(token)
+        return ""
+
+    def _locate(self, route: int) -> Tensor:
+        """Runs the routing token and its links in one pass; adds the phrase's grounding."""
+        count = self.model.tree.decoder.num_links
+        ids = torch.tensor([[route] + [Special.LINK.id] * count], device=self.model.device)
+        embeddings = self.model.embed(ids, _no_regions(self.model))
+        states = self.encoded.prefix.extend(self.model, embeddings, self._cache)
+        picture = torch.zeros(1, dtype=torch.long, device=self.model.device)
+        decoded = self.model.box_decoder(
+            states[:, 1:], picture, self.encoded.sight, self.encoded.objects
+        )
+        assert self._phrase is not None
+        logits, places = decoded.logits[-1, 0], decoded.boxes[-1, 0]
+        box = self.encoded.letterbox
+        found = to_grounding(self._phrase, logits, places, box, threshold=self.threshold)
+        if not found.boxes:
+            weak = self.threshold * WEAKEST
+            found = to_grounding(self._phrase, logits, places, box, threshold=weak, limit=1)
+        if found.boxes:
+            self.groundings.append(found)
+        self._phrase = None
+        return states[:, -1]
+
+    def _whole(self, finish: Finish) -> Answer:
+        text = self.writer.text.strip()
+        if text.lower().rstrip(".") == "not present":
+            return Answer("Not present.", (), finish=Finish.ABSENT)
+        return Answer(text, tuple(self.groundings), tuple(self._word_boxes()), finish)
+
+    def _word_boxes(self) -> Iterator[WordBox]:
+        if not self._states:
+            return
+        boxes = self.encoded.letterbox.to_unit(
+            self.model.word_locator(torch.stack(self._states))
+        ).clamp(0, 1)
+        for phrase, tokens in self.writer.words():
+            some = boxes[tokens]
+            low, high = some[:, :2].amin(0), some[:, 2:].amax(0)
+            if bool((high - low > 1e-4).all()):
+                yield WordBox(phrase, Box.parse(torch.cat([low, high]).tolist()))
+
+
+def _no_regions(model: DeixisModel) -> Tensor:
+    return model.links.weight.new_zeros(0, 1, model.links.weight.shape[1])

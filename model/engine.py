@@ -1,0 +1,255 @@
+"""The native model behind the common door: encode a picture once, answer many questions."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from model import checkpoint
+from model.backends.base import INSTRUCTIONS, Backend, Card, EncodedPicture
+from model.batch import pad_names
+from model.conversation import Conversation, Prefix
+from model.groundings import to_grounding
+from model.preprocess import PREPROCESS_VERSION, Letterbox
+from model.tokens import Special, Vocabulary, check_question, mark, referred
+from model.types import (
+    Answer, Capability, Event, Finish, Grounding, Phrase, Region, Size, Turn,
+)  # fmt: skip
+from model.vision import Sight
+from model.vlm import DeixisModel
+
+MAX_QUESTION = 2000
+MAX_TOKENS = 80
+NAMES_AT_ONCE = 40
+CAPABILITIES = frozenset(
+    {
+        Capability.DETECT, Capability.REFER, Capability.GROUND, Capability.REGION,
+        Capability.CLICK, Capability.CAPTION, Capability.CHAT, Capability.WORDS,
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What the engine keeps of a picture: all that does not depend on the question."""
+
+    letterbox: Letterbox
+    sight: Sight
+    objects: Tensor
+    prefix: Prefix
+
+
+class Engine(Backend):
+    """Serves one checkpoint. Calls may come from several threads; they take turns."""
+
+    def __init__(
+        self, model: DeixisModel, vocabulary: Vocabulary, *, name: str, version: str, device: str
+    ) -> None:
+        self.model = model.to(device).eval()
+        self.vocabulary = vocabulary
+        tree = model.tree
+        self.card = Card(
+            name=name,
+            family="deixis",
+            mechanism="queries",
+            capabilities=CAPABILITIES,
+            threshold=tree.threshold,
+            vocabulary=tree.classes,
+            parameters=sum(value.numel() for value in model.parameters()),
+            device=device,
+            licence="Apache-2.0",
+            source="trained by this project; see the model card",
+            scores="calibrated on validation pictures",
+            version=version,
+        )
+        self._names: dict[str, Tensor] = {}
+        self._lock = threading.RLock()
+
+    @torch.inference_mode()
+    def encode(self, picture: Image) -> EncodedPicture:
+        """Returns the picture ready to be asked; see `Backend.encode`."""
+        picture = picture.convert("RGB")
+        size = Size(*picture.size)
+        sides = self.model.tree.trunk.sides
+        letterbox = Letterbox.fit(size, sides[0])
+        canvases = [letterbox.pixels(picture, side)[None].to(self.model.device) for side in sides]
+        with self._lock:
+            sight = self.model.vision(canvases)
+            objects = self.model.objects(sight)
+            prefix = Prefix.of(self.model, sight, objects)
+        key = hashlib.sha256(picture.tobytes())
+        key.update(repr((picture.size, self.card.version, PREPROCESS_VERSION)).encode())
+        return EncodedPicture(key.hexdigest(), size, Encoded(letterbox, sight, objects, prefix))
+
+    def stream(
+        self,
+        picture: Image | EncodedPicture,
+        question: str,
+        *,
+        regions: Sequence[Region] = (),
+        history: Sequence[Turn] = (),
+        task: Capability | None = None,
+        threshold: float | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> Iterator[Event]:
+        """Yields the answer as it grows; see `Backend.stream`.
+
+        Regions of earlier turns can be referred to; the words of earlier turns are not read yet.
+        """
+        if task is not None:
+            self.require(task)
+        question = check_question(question, MAX_QUESTION)
+        drawn = {region.name: region for region in regions}
+        known = {region.name: region for turn in history for region in turn.regions}
+        slots = referred(question, list(drawn), list(known))
+        encoded = self._encoded(picture)
+        shapes = [(drawn.get(name) or known[name]).shape for name in slots]
+        cut = self.card.threshold if threshold is None else threshold
+        if task is Capability.DETECT:
+            yield self.detect(picture, question.split(","), threshold=threshold)
+        elif task is Capability.REFER:
+            yield self._refer(encoded, question, cut)
+        else:
+            with self._lock:
+                talk = Conversation(self.model, self.vocabulary, encoded, cut)
+                yield from talk.answer(question, slots, shapes, MAX_TOKENS, stop)
+
+    @torch.inference_mode()
+    def detect(
+        self,
+        picture: Image | EncodedPicture,
+        names: Sequence[str],
+        *,
+        threshold: float | None = None,
+        limit: int = 100,
+    ) -> Answer:
+        """Returns all instances of each name; see `Backend.detect`."""
+        names = list(dict.fromkeys(check_question(name, 100) for name in names))
+        encoded = self._encoded(picture)
+        cut = self.card.threshold if threshold is None else threshold
+        found: list[Grounding] = []
+        with self._lock:
+            for low in range(0, len(names), NAMES_AT_ONCE):
+                some = names[low : low + NAMES_AT_ONCE]
+                links = torch.stack([self._name_links(name) for name in some])
+                found += self._ground([Phrase(name) for name in some], links, encoded, cut, limit)
+        scores = sorted((s for g in found for s in g.scores), reverse=True)
+        lowest = scores[limit - 1] if len(scores) >= limit else 0.0
+        kept = tuple(g for g in (g.above(lowest) for g in found) if g.boxes)
+        if not kept:
+            return Answer(f"Not present: {', '.join(names)}.", (), finish=Finish.ABSENT)
+        counts = ", ".join(f"{g.phrase.text} ({len(g.boxes)})" for g in kept)
+        return Answer(f"Found: {counts}.", kept)
+
+    @torch.inference_mode()
+    def ground(
+        self,
+        picture: Image | EncodedPicture,
+        caption: str,
+        spans: Sequence[tuple[int, int]],
+        *,
+        threshold: float | None = None,
+    ) -> Answer:
+        """Returns boxes for spans of a given caption; see `Backend.ground`."""
+        return self._forced(
+            self._encoded(picture), INSTRUCTIONS[Capability.CAPTION], caption, spans,
+            self.card.threshold if threshold is None else threshold,
+        )  # fmt: skip
+
+    def _refer(self, encoded: Encoded, expression: str, cut: float) -> Answer:
+        whole = [(0, len(expression))]
+        answer = self._forced(encoded, expression, expression, whole, cut)
+        if answer.groundings:
+            return answer
+        return Answer("Not present.", (), finish=Finish.ABSENT)
+
+    @torch.inference_mode()
+    def _forced(
+        self,
+        encoded: Encoded,
+        question: str,
+        answer: str,
+        spans: Sequence[tuple[int, int]],
+        cut: float,
+    ) -> Answer:
+        """Grounds phrases of an answer that is given rather than generated, in one pass.
+
+        Overlapping spans cannot stand in one answer, so each set without overlaps is a pass.
+        """
+        found: list[Grounding] = []
+        for layer in _without_overlaps(spans):
+            with self._lock:
+                links = encoded.prefix.force(
+                    self.model, self.vocabulary, question,
+                    list(mark(answer, layer, Special.GRD)),
+                )  # fmt: skip
+                phrases = [Phrase(answer[start:end], start, end) for start, end in layer]
+                found += self._ground(phrases, links, encoded, cut, 100)
+        return Answer(answer, tuple(g for g in found if g.boxes))
+
+    def _ground(
+        self,
+        phrases: Sequence[Phrase],
+        links: Tensor,
+        encoded: Encoded,
+        cut: float,
+        limit: int,
+    ) -> list[Grounding]:
+        picture = torch.zeros(len(phrases), dtype=torch.long, device=links.device)
+        decoded = self.model.box_decoder(links, picture, encoded.sight, encoded.objects)
+        return [
+            to_grounding(phrase, logits, places, encoded.letterbox, threshold=cut, limit=limit)
+            for phrase, logits, places in zip(
+                phrases, decoded.logits[-1], decoded.boxes[-1], strict=True
+            )
+        ]
+
+    def _name_links(self, name: str) -> Tensor:
+        if name not in self._names:
+            if len(self._names) > 10_000:
+                self._names.clear()
+            row = pad_names([self.vocabulary.name(name, self.model.tree.decoder.num_links)])
+            self._names[name] = self.model.name_links(row.to(self.model.device))[0]
+        return self._names[name]
+
+    def _encoded(self, picture: Image | EncodedPicture) -> Encoded:
+        kept = picture if isinstance(picture, EncodedPicture) else self.encode(picture)
+        assert isinstance(kept.state, Encoded)
+        return kept.state
+
+
+def load(name_or_path: str | Path, device: str = "auto") -> Engine:
+    """Returns an engine for a checkpoint folder, by path or by name under `checkpoints/`.
+
+    Args:
+        name_or_path: such as `checkpoints/deixis-tiny` or `deixis-tiny`.
+        device: `cpu`, `cuda`, `mps`, or `auto` for the best there is.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, or it is broken.
+    """
+    folder = checkpoint.resolve(name_or_path)
+    model, vocabulary, version = checkpoint.load(folder)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Engine(model, vocabulary, name=folder.name, version=version, device=device)
+
+
+def _without_overlaps(spans: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """Returns the spans in as few ordered lists without overlaps as a greedy sweep needs."""
+    layers: list[list[tuple[int, int]]] = []
+    for span in sorted(set(spans)):
+        for layer in layers:
+            if layer[-1][1] <= span[0]:
+                layer.append(span)
+                break
+        else:
+            layers.append([span])
+    return layers

@@ -1,0 +1,47 @@
+"""From decoded boxes of one phrase to a grounding in the unit frame."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from model import boxes
+from model.errors import RegionError
+from model.preprocess import Letterbox
+from model.types import Box, Grounding, Phrase
+
+SAME_THING = 0.65
+"""Overlap above which two boxes of one phrase are taken for the same thing."""
+
+
+def to_grounding(
+    phrase: Phrase,
+    logits: Tensor,
+    boxes_xyxy: Tensor,
+    letterbox: Letterbox,
+    *,
+    threshold: float,
+    limit: int = 100,
+) -> Grounding:
+    """Returns the boxes that score at least `threshold`, best first, duplicates suppressed.
+
+    Args:
+        phrase: whose boxes these are.
+        logits: float[Q].
+        boxes_xyxy: float[Q, 4], canvas frame.
+        letterbox: of the picture.
+        threshold: lowest score kept.
+        limit: most boxes kept.
+    """
+    scores = logits.sigmoid()
+    found = (scores >= max(threshold, 1e-4)).nonzero().flatten()
+    kept = found[boxes.suppress(boxes_xyxy[found], scores[found], SAME_THING, limit)]
+    places, numbers = [], []
+    for place, score in zip(
+        letterbox.to_unit(boxes_xyxy[kept]).tolist(), scores[kept].tolist(), strict=True
+    ):
+        try:
+            places.append(Box.parse(place))
+        except RegionError:  # A box that lies in the margin around the picture.
+            continue
+        numbers.append(score)
+    return Grounding(phrase, tuple(places), tuple(numbers))

@@ -1,0 +1,75 @@
+"""Object queries: one vector for each proposal, from what the trunk saw in and around it."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model import boxes
+from model.config import ModelConfig
+from model.trunk import STRIDES
+from model.vision import Sight
+
+NUM_GEOMETRY = 9
+ROI_SIDE = 3
+
+
+def geometry(boxes_xyxy: Tensor) -> Tensor:
+    """Returns corners, centre, size and the square root of the area, each in [-1, 1]: [..., 9]."""
+    size = boxes_xyxy[..., 2:] - boxes_xyxy[..., :2]
+    root = boxes.area(boxes_xyxy).clamp(min=1e-8).sqrt().unsqueeze(-1)
+    centre = boxes.to_cxcywh(boxes_xyxy)[..., :2]
+    return torch.cat([boxes_xyxy, centre, size, root], -1) * 2 - 1
+
+
+def sample(grid: Tensor, places: Tensor) -> Tensor:
+    """Returns features read at places by bilinear interpolation.
+
+    Args:
+        grid: float[B, D, H, W].
+        places: float[B, N, 2], canvas frame.
+
+    Returns:
+        float[B, N, D].
+    """
+    read = F.grid_sample(grid, places.unsqueeze(2) * 2 - 1, align_corners=False)
+    return read.squeeze(-1).transpose(1, 2)
+
+
+def roi_places(boxes_xyxy: Tensor) -> Tensor:
+    """Returns the centres of a 3x3 division of each box: [B, Q, 4] to [B, Q * 9, 2]."""
+    steps = (torch.arange(ROI_SIDE, device=boxes_xyxy.device) + 0.5) / ROI_SIDE
+    ys, xs = torch.meshgrid(steps, steps, indexing="ij")
+    steps_xy = torch.stack([xs, ys], -1).view(-1, 2)
+    low, high = boxes_xyxy[..., None, :2], boxes_xyxy[..., None, 2:]
+    return (low + (high - low) * steps_xy).flatten(1, 2)
+
+
+class ObjectEncoder(nn.Module):
+    """Proposal geometry, scores, tower features and a 3x3 look at the pyramid, as one vector."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        trunk, width = config.trunk, config.decoder.width
+        scalars = NUM_GEOMETRY + 1 + trunk.num_classes + 2 * trunk.head_width
+        self.scalars = nn.Linear(scalars, width)
+        self.roi = nn.Linear(3 * trunk.head_width * ROI_SIDE**2, width)
+        self.level = nn.Embedding(len(trunk.sides) * len(STRIDES), width)
+        self.mix = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+
+    def forward(self, sight: Sight) -> Tensor:
+        """Returns object queries float[B, Q, D]."""
+        places = roi_places(sight.boxes)
+        around = torch.cat([sample(g, places) for g in (sight.near, sight.middle, sight.far)], -1)
+        around = around.unflatten(1, (-1, ROI_SIDE**2)).flatten(2)
+        scalars = [
+            geometry(sight.boxes),
+            sight.objectness_logits.unsqueeze(-1) / 4,
+            sight.class_logits / 4,
+            sight.features / 2,
+        ]
+        x = self.scalars(torch.cat(scalars, -1)) + self.roi(around / 2) + self.level(sight.level)
+        return x + self.mix(x)

@@ -1,0 +1,77 @@
+"""Image tokens for the language model: a coarse grid of the whole picture and its best objects."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.config import ModelConfig
+from model.errors import ConfigError
+from model.vision import Sight
+
+
+class Projector(nn.Module):
+    """Summit cells and object queries to P image tokens of the language model's width.
+
+    The grid is shuffled (cells of `shuffle` x `shuffle` become one token), then mapped by a linear
+    layer, an MLP, or read by learned queries with cross-attention (a small Q-Former).
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.shuffle = config.projector.shuffle
+        self.num_objects = config.projector.num_objects
+        width = config.language.width
+        cells = config.trunk.sides[0] // 32 // self.shuffle
+        inputs = 16 * config.trunk.width * self.shuffle**2
+        self.place = nn.Embedding(cells**2, width)
+        self.objects = nn.Sequential(
+            nn.LayerNorm(config.decoder.width), nn.Linear(config.decoder.width, width)
+        )
+        self.grid = _grid_layer(config.projector.kind, inputs, width)
+        self.resampler = (
+            Resampler(config.projector.num_queries, width, config.language.num_heads)
+            if config.projector.kind == "resampler"
+            else None
+        )
+
+    def forward(self, sight: Sight, objects: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns image tokens float[B, P, D] and which are real, bool[B, P]."""
+        cells = F.pixel_unshuffle(sight.summit, self.shuffle).flatten(2).transpose(1, 2)
+        grid = self.grid(cells / 2) + self.place.weight
+        if self.resampler is not None:
+            grid = self.resampler(grid)
+        things = self.objects(objects[:, : self.num_objects])
+        real = torch.cat(
+            [sight.valid.new_ones(grid.shape[:2]), sight.valid[:, : self.num_objects]], 1
+        )
+        return torch.cat([grid, things], 1), real
+
+
+def _grid_layer(kind: str, inputs: int, width: int) -> nn.Module:
+    if kind in ("linear", "resampler"):
+        return nn.Linear(inputs, width)
+    if kind == "mlp":
+        return nn.Sequential(nn.Linear(inputs, width), nn.GELU(), nn.Linear(width, width))
+    raise ConfigError(f"projector.kind is {kind!r}; choose linear, mlp or resampler.")
+
+
+class Resampler(nn.Module):
+    """Learned queries that read the grid once by cross-attention. Source: BLIP-2, shortened."""
+
+    def __init__(self, num_queries: int, width: int, num_heads: int) -> None:
+        super().__init__()
+        self.queries = nn.Embedding(num_queries, width)
+        self.norm = nn.LayerNorm(width)
+        self.attention = nn.MultiheadAttention(width, num_heads, batch_first=True)
+        self.mix = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+
+    def forward(self, grid: Tensor) -> Tensor:
+        """Returns float[B, queries, D] from a grid float[B, cells, D]."""
+        queries = self.queries.weight.expand(len(grid), -1, -1)
+        memory = self.norm(grid)
+        x = queries + self.attention(queries, memory, memory, need_weights=False)[0]
+        return x + self.mix(x)

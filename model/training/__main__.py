@@ -1,0 +1,67 @@
+"""`python -m model.training VERB`: see `--help`."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from model.errors import DeixisError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one verb; returns the exit code: 0 done, 1 refused, 3 stopped before the end."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except DeixisError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _train(options: argparse.Namespace) -> int:
+    from model.training.setup import build_trainer, read_recipe
+
+    stopped = False
+
+    def ask_to_stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+
+    signal.signal(signal.SIGTERM, ask_to_stop)
+    signal.signal(signal.SIGINT, ask_to_stop)
+    trainer = build_trainer(
+        read_recipe(options.recipe),
+        data=options.data,
+        cache=options.cache,
+        folder=options.run_folder,
+        start=options.start,
+        trunk=options.trunk,
+    )
+    done = trainer.run(seconds=options.minutes * 60, stop=lambda: stopped)
+    if options.out is not None:
+        trainer.export(options.out)
+    return 0 if done else 3
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m model.training")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    train = verbs.add_parser("train", help="train by a recipe; goes on where it was stopped")
+    train.set_defaults(run=_train)
+    train.add_argument("--recipe", default="deixis-tiny", help="name in model/configs, or a path")
+    train.add_argument("--data", type=Path, required=True, help="folder of the record files")
+    train.add_argument("--run-folder", type=Path, default=Path("runs/deixis-tiny"))
+    train.add_argument("--cache", type=Path, default=Path("runs/features"))
+    train.add_argument("--start", type=Path, help="checkpoint to go on from")
+    train.add_argument("--trunk", type=Path, help="ONNX file with the weights of a new trunk")
+    train.add_argument("--minutes", type=float, default=math.inf, help="stop after so long")
+    train.add_argument("--out", type=Path, help="write the averaged weights as this checkpoint")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""Turns to tensors, with the same tokens, regions and frames that serving uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from model.batch import Batch, pack, pad_names
+from model.config import ModelConfig
+from model.preprocess import Letterbox
+from model.regions import draw
+from model.tokens import Special, TokenRow, Vocabulary, mark, referred
+from model.training.targets import Targets, pad_boxes
+from model.types import Answer, Box, Grounding, Shape, Size, Turn
+from model.vision import Sight
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One visit to a picture: its size, the turns, and names to detect with their boxes."""
+
+    size: Size
+    turns: Sequence[Turn]
+    names: Sequence[tuple[str, Sequence[Box]]]
+
+
+class Collator:
+    """Lessons about B pictures, and what was seen of them, to a batch and its targets."""
+
+    def __init__(self, vocabulary: Vocabulary, config: ModelConfig) -> None:
+        self._vocabulary = vocabulary
+        self._config = config
+        self._class_of = {name: number for number, name in enumerate(config.classes)}
+
+    def __call__(self, lessons: Sequence[Lesson], sight: Sight) -> tuple[Batch, Targets]:
+        """Returns the batch and its targets; turns that would not fit are left out."""
+        config = self._config
+        letterboxes = [Letterbox.fit(lesson.size, config.trunk.sides[0]) for lesson in lessons]
+        truth = _Truth(self._class_of)
+        rows: list[list[TokenRow]] = []
+        shapes: list[tuple[Shape, int]] = []
+        for number, (lesson, letterbox) in enumerate(zip(lessons, letterboxes, strict=True)):
+            rows.append([])
+            budget = config.language.max_length
+            for turn in lesson.turns:
+                row, slots = self._row(turn)
+                if budget < len(row.ids):
+                    break
+                budget -= len(row.ids)
+                rows[-1].append(row)
+                shapes += [(shape, number) for shape in slots]
+                truth.add_turn(turn.answer, row, letterbox)
+        names: dict[str, int] = {}
+        asked: list[tuple[int, int]] = []
+        for number, (lesson, letterbox) in enumerate(zip(lessons, letterboxes, strict=True)):
+            for name, boxes in lesson.names:
+                asked.append((number, names.setdefault(name, len(names))))
+                truth.add_name(name, boxes, letterbox)
+        regions = draw(
+            [shape for shape, _ in shapes],
+            [letterboxes[number] for _, number in shapes],
+            [number for _, number in shapes],
+            config.trunk.sides[0] // 16,
+        )
+        links = config.decoder.num_links
+        tokens = pad_names([self._vocabulary.name(name, links) for name in names])
+        table = torch.tensor(asked, dtype=torch.long).view(-1, 2)
+        return Batch(sight, pack(rows), regions, tokens, table), truth.targets()
+
+    def _row(self, turn: Turn) -> tuple[TokenRow, list[Shape]]:
+        config, by_name = self._config.decoder, {r.name: r.shape for r in turn.regions}
+        slots = referred(turn.question, list(by_name))
+        question = self._vocabulary.question(turn.question, slots, config.num_region_tokens)
+        pieces = list(mark(turn.answer.text, phrase_spans(turn.answer), Special.GRD))
+        row = self._vocabulary.turn(question, pieces, config.num_links)
+        return row, [by_name[name] for name in slots]
+
+
+def phrase_spans(answer: Answer) -> list[tuple[int, int]]:
+    """Returns the spans of an answer's grounded phrases, in reading order, without overlaps."""
+    return [(g.phrase.start or 0, g.phrase.end or 0) for g in kept_groundings(answer)]
+
+
+def kept_groundings(answer: Answer) -> list[Grounding]:
+    """Returns the groundings that `mark` keeps: ordered, the later of two overlapping left out."""
+    kept: list[Grounding] = []
+    place = 0
+    spanned = [g for g in answer.groundings if g.phrase.start is not None and g.phrase.end]
+    for grounding in sorted(spanned, key=lambda g: (g.phrase.start or 0, g.phrase.end or 0)):
+        start, end = grounding.phrase.start or 0, grounding.phrase.end or 0
+        if place <= start < end:
+            kept.append(grounding)
+            place = end
+    return kept
+
+
+class _Truth:
+    """Gathers the targets of the groups in the order in which the batch has them."""
+
+    def __init__(self, class_of: dict[str, int]) -> None:
+        self._class_of = class_of
+        self._turn_boxes: list[Tensor] = []
+        self._turn_classes: list[int] = []
+        self._name_boxes: list[Tensor] = []
+        self._name_classes: list[int] = []
+        self._words: list[Tensor] = []
+
+    def add_turn(self, answer: Answer, row: TokenRow, letterbox: Letterbox) -> None:
+        groundings = kept_groundings(answer)
+        in_canvas = [letterbox.to_canvas(as_tensor(g.boxes)) for g in groundings]
+        self._turn_boxes += in_canvas
+        self._turn_classes += [self._class_of.get(g.phrase.text.lower(), -100) for g in groundings]
+        piece_to_group = {piece: i for i, (_, piece) in enumerate(row.groups)}
+        for _, piece in row.words:
+            boxes = in_canvas[piece_to_group[piece]]
+            self._words.append(torch.cat([boxes[:, :2].amin(0), boxes[:, 2:].amax(0)]))
+
+    def add_name(self, name: str, boxes: Sequence[Box], letterbox: Letterbox) -> None:
+        self._name_boxes.append(letterbox.to_canvas(as_tensor(boxes)))
+        self._name_classes.append(self._class_of.get(name, -100))
+
+    def targets(self) -> Targets:
+        boxes, real = pad_boxes([*self._turn_boxes, *self._name_boxes])
+        expression = torch.zeros(len(boxes), dtype=torch.bool)
+        expression[: len(self._turn_boxes)] = True
+        words = torch.stack(self._words) if self._words else torch.zeros(0, 4)
+        classes = torch.tensor([*self._turn_classes, *self._name_classes], dtype=torch.long)
+        return Targets(boxes, real, classes, expression, words)
+
+
+def as_tensor(boxes: Sequence[Box]) -> Tensor:
+    """Returns boxes as float[N, 4] in the unit frame."""
+    return torch.tensor([box.as_tuple() for box in boxes]).view(-1, 4)

@@ -1,0 +1,44 @@
+"""One-to-one matching of predicted and true boxes."""
+
+from __future__ import annotations
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from model import boxes
+
+COST_SCORE, COST_L1, COST_GIOU = 2.0, 5.0, 2.0
+"""Weights of the matching cost. Source: Deformable DETR (focal score 2, L1 5, GIoU 2)."""
+
+
+@torch.no_grad()
+def match(
+    logits: Tensor, predicted_xyxy: Tensor, true_xyxy: Tensor, real: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns the cheapest one-to-one assignment within each group.
+
+    Args:
+        logits: float[G, Q], score of each prediction.
+        predicted_xyxy: float[G, Q, 4].
+        true_xyxy: float[G, M, 4].
+        real: bool[G, M].
+
+    Returns:
+        Three int64[N]: group, prediction and truth of each matched pair.
+
+    Example:
+        One group, truths a and b: predictions [b, c, a] give the pairs (0, 2, a), (0, 0, b).
+    """
+    score = -logits.sigmoid().unsqueeze(-1)
+    l1 = torch.cdist(boxes.to_cxcywh(predicted_xyxy), boxes.to_cxcywh(true_xyxy), p=1)
+    overlap = boxes.giou(predicted_xyxy.unsqueeze(2), true_xyxy.unsqueeze(1))
+    cost = (COST_SCORE * score + COST_L1 * l1 - COST_GIOU * overlap).nan_to_num(1e4).cpu().numpy()
+    counts = real.sum(1).tolist()
+    pairs: list[tuple[int, int, int]] = []
+    for group, count in enumerate(counts):
+        if count:
+            rows, columns = linear_sum_assignment(cost[group, :, :count])
+            pairs += [(group, int(q), int(m)) for q, m in zip(rows, columns, strict=True)]
+    table = torch.tensor(pairs, dtype=torch.long, device=logits.device).view(-1, 3)
+    return table[:, 0], table[:, 1], table[:, 2]

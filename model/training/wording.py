@@ -1,0 +1,107 @@
+"""How people ask: at least ten wordings a task, so that nobody needs to know a template."""
+
+from __future__ import annotations
+
+import re
+
+REFER = (
+    "Where is {}?", "Find {}.", "Show me {}.", "Point to {}.", "Locate {}.", "{}",
+    "Which one is {}?", "Can you see {}?", "Put a box around {}.", "I am looking for {}.",
+    "Highlight {}.", "Select {}.",
+)  # fmt: skip
+FIND_ALL = (
+    "Find all {}.", "Find every {}.", "Detect {}.", "Show all {}.", "Where are the {}?",
+    "Mark each {}.", "Box every {}.", "Locate all {}.", "Show me every {}.", "Point to all {}.",
+)  # fmt: skip
+REGION = (
+    "What is @1?", "What is this? @1", "@1", "Name @1.", "What do you see in @1?",
+    "What kind of thing is @1?", "Tell me what @1 is.", "What am I pointing at? @1",
+    "Identify @1.", "What object is @1?", "What's @1?", "What is in @1?",
+)  # fmt: skip
+DESCRIBE_REGION = (
+    "Describe @1.", "Describe @1 in a few words.", "What does @1 look like?",
+    "Say more about @1.", "How would you call @1?", "Give a phrase for @1.",
+    "Describe the thing in @1.", "Tell me about @1.", "Caption @1.", "Refer to @1 in words.",
+)  # fmt: skip
+TWO_REGIONS = (
+    "What are @1 and @2?", "Name @1 and @2.", "What do @1 and @2 show?", "Identify @1 and @2.",
+    "Tell me what @1 and @2 are.", "@1 and @2: what are they?", "Compare @1 and @2.",
+    "What is @1 and what is @2?", "Which things are @1 and @2?", "Describe @1 and @2.",
+)  # fmt: skip
+CAPTION = (
+    "Describe this picture.", "What is in the picture?", "Describe the image.", "Caption this.",
+    "What do you see?", "What is happening here?", "Tell me about this photo.",
+    "Give a short description.", "What does the picture show?", "Say what you see.",
+    "Describe the scene.", "Write a caption.",
+)  # fmt: skip
+PLAIN_CAPTION = (
+    "Describe this picture without boxes.", "Caption this in words only.", "Just a caption.",
+    "Words only: what is in the picture?", "Describe the scene, no boxes.",
+    "A caption without boxes, please.", "Only describe it.", "In plain words, what do you see?",
+    "Plain caption.", "Say what you see, no boxes.",
+)  # fmt: skip
+COUNT = (
+    "How many {} are there?", "How many {}?", "Count the {}.", "What number of {} is there?",
+    "How many {} can you see?", "Number of {}?", "Tell me how many {} there are.",
+    "How many {} are in the picture?", "Count all {}.", "Can you count the {}?",
+)  # fmt: skip
+IS_THERE = (
+    "Is there a {} in the picture?", "Is there any {}?", "Do you see a {}?", "Any {}?",
+    "Does the picture show a {}?", "Can you see a {} here?", "Is a {} visible?",
+    "Is there a {}?", "Does this photo have a {}?", "Are there any {} here?",
+)  # fmt: skip
+COLOUR = (
+    "What colour is the clothing of @1?", "What color does @1 wear?", "Which colour is @1 wearing?",
+    "What colour is the top of @1?", "Colour of the clothes of @1?", "What color is @1 in?",
+    "What is @1 dressed in?", "What colour shirt does @1 have?", "Say the colour @1 wears.",
+    "Which color are the clothes of @1?",
+)  # fmt: skip
+SIDE = (
+    "Is @1 left or right of @2?", "Is @1 to the left or to the right of @2?",
+    "On which side of @2 is @1?", "Which side of @2 is @1 on?", "Where is @1 relative to @2?",
+    "@1 is on which side of @2?", "Left or right: where is @1 from @2?",
+    "Tell me the side of @2 that @1 is on.", "Seen from @2, is @1 left or right?",
+    "Is @1 on the left or the right of @2?",
+)  # fmt: skip
+PLACE = (
+    "Where in the picture is @1?", "In which part of the picture is @1?", "Where is @1?",
+    "Whereabouts is @1?", "Which part of the image holds @1?", "What is the position of @1?",
+    "Say where @1 is.", "Describe the position of @1.", "Locate @1 in words.",
+    "In what part of the photo is @1?",
+)  # fmt: skip
+OFF_TOPIC = (
+    "What is the capital of France?", "What will happen tomorrow?", "What is the name of @1?",
+    "Who took this photo?", "How much does it cost?", "What day is it?", "Write me a poem.",
+    "What are they thinking?", "How old is the person?", "What is two plus two?",
+    "Where was this picture taken?", "Why?",
+)  # fmt: skip
+UNKNOWN = "I can't tell."
+NOT_PRESENT = "Not present."
+
+_SIDES = {
+    "left": "right", "right": "left", "leftmost": "rightmost", "rightmost": "leftmost",
+}  # fmt: skip
+_SIDE = re.compile(r"\b(leftmost|rightmost|left|right)\b", re.IGNORECASE)
+
+
+def mentions_side(text: str) -> bool:
+    """Whether the text says left or right."""
+    return _SIDE.search(text) is not None
+
+
+def swap_sides(text: str) -> str:
+    """Returns the text for the mirrored picture: left and right change places."""
+    return _SIDE.sub(lambda match: _SIDES[match.group().lower()], text)
+
+
+_IRREGULAR = {
+    "person": "people", "sheep": "sheep", "knife": "knives", "skis": "skis", "scissors": "scissors",
+    "mouse": "mice", "wine glass": "wine glasses", "bus": "buses", "couch": "couches",
+    "bench": "benches", "sandwich": "sandwiches", "toothbrush": "toothbrushes",
+    "broccoli": "broccoli", "baseball glove": "baseball gloves",
+}  # fmt: skip
+
+
+def plural(name: str) -> str:
+    """Returns the plural of a class name."""
+    return _IRREGULAR.get(name, name + "s")

@@ -1,0 +1,151 @@
+"""Pictures to what the model sees of them: a pyramid, a summit grid and object proposals.
+
+The trunk looks at the picture once for each canvas side. The first look gives the pyramid; the
+cells of all looks compete for the proposals, so small things are found on the larger canvas.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model import boxes
+from model.config import TrunkConfig
+from model.trunk import STRIDES, Cells, Trunk
+
+CANDIDATES = 1000
+"""Best cells considered for suppression; the rest cannot reach the first hundred."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What was seen of B pictures; everything after this runs on it alone.
+
+    Attributes:
+        boxes: float[B, Q, 4], xyxy in the canvas frame.
+        objectness_logits: float[B, Q].
+        class_logits: float[B, Q, K].
+        features: float[B, Q, F], the trunk's two towers at the proposal's cell.
+        level: int64[B, Q], look and stride the proposal comes from.
+        valid: bool[B, Q]; False for padding.
+        near: float[B, D, N, N], stride 16 (the stride-8 level averaged 2x2).
+        middle: float[B, D, N, N], stride 16.
+        far: float[B, D, N/2, N/2], stride 32.
+        summit: float[B, S, N/2, N/2], stride 32.
+    """
+
+    boxes: Tensor
+    objectness_logits: Tensor
+    class_logits: Tensor
+    features: Tensor
+    level: Tensor
+    valid: Tensor
+    near: Tensor
+    middle: Tensor
+    far: Tensor
+    summit: Tensor
+
+    def map(self, change) -> Self:
+        """Returns a Sight with `change` applied to every tensor."""
+        return type(self)(*(change(getattr(self, field.name)) for field in fields(self)))
+
+    def __getitem__(self, index: Tensor | slice) -> Self:
+        """Returns the chosen pictures."""
+        return self.map(lambda tensor: tensor[index])
+
+    def mirrored(self, which: Tensor) -> Self:
+        """Returns the sight with the pictures `which` (bool[B]) flipped left to right.
+
+        The features are flipped, not computed anew: a convolution sees a flipped picture almost,
+        not exactly, as the flip of its features.
+        """
+
+        def flip_boxes(b: Tensor) -> Tensor:
+            return torch.stack([1 - b[..., 2], b[..., 1], 1 - b[..., 0], b[..., 3]], -1)
+
+        changed = {"boxes": torch.where(which[:, None, None], flip_boxes(self.boxes), self.boxes)}
+        for name in ("near", "middle", "far", "summit"):
+            grid = getattr(self, name)
+            changed[name] = torch.where(which[:, None, None, None], grid.flip(-1), grid)
+        return type(self)(
+            *(changed.get(field.name, getattr(self, field.name)) for field in fields(self))
+        )
+
+
+class Vision(nn.Module):
+    """The trunk, looked through at several scales."""
+
+    def __init__(self, config: TrunkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = Trunk(config)
+
+    def forward(self, canvases: list[Tensor]) -> Sight:
+        """Looks at B pictures.
+
+        Args:
+            canvases: one float32[B, 3, side, side] for each of the configured sides.
+        """
+        looks = [self.trunk(canvas) for canvas in canvases]
+        cells = _merge(looks, self.config.sides)
+        chosen, valid = self._choose(cells)
+
+        def take(values: Tensor) -> Tensor:
+            index = chosen.view(*chosen.shape, *(1,) * (values.dim() - 2))
+            return values.gather(1, index.expand(*chosen.shape, *values.shape[2:]))
+
+        levels = _levels(self.config.sides).to(chosen.device).expand(len(chosen), -1)
+        near, middle, far = looks[0].pyramid
+        return Sight(
+            boxes=take(cells.boxes).clamp(0, 1),
+            objectness_logits=take(cells.objectness_logits),
+            class_logits=take(cells.class_logits),
+            features=take(cells.features),
+            level=take(levels),
+            valid=valid,
+            near=F.avg_pool2d(near, 2),
+            middle=middle,
+            far=far,
+            summit=looks[0].summit,
+        )
+
+    def _choose(self, cells: Cells) -> tuple[Tensor, Tensor]:
+        """Returns the proposals' cells int64[B, Q] and which of them are real bool[B, Q]."""
+        config = self.config
+        classes = cells.class_logits.max(-1)
+        best = F.logsigmoid(classes.values) + F.logsigmoid(cells.objectness_logits)
+        rows, valid = [], []
+        for scores, labels, places in zip(best, classes.indices, cells.boxes, strict=True):
+            top = scores.topk(min(CANDIDATES, len(scores))).indices
+            # Boxes of different classes are moved apart, so that only one class competes.
+            apart = places[top] + 4.0 * labels[top, None]
+            top = top[boxes.suppress(apart, scores[top], config.same_class_iou, len(top))]
+            kept = top[
+                boxes.suppress(places[top], scores[top], config.any_class_iou, config.num_proposals)
+            ]
+            missing = config.num_proposals - len(kept)
+            rows.append(F.pad(kept, (0, missing)))
+            valid.append(torch.arange(config.num_proposals, device=kept.device) < len(kept))
+        return torch.stack(rows), torch.stack(valid)
+
+
+def _merge(looks: list[Cells], sides: tuple[int, ...]) -> Cells:
+    """Concatenates the cells of all looks, boxes in the canvas frame; the pyramid is the first's."""
+    return Cells(
+        boxes=torch.cat([look.boxes / side for look, side in zip(looks, sides, strict=True)], 1),
+        objectness_logits=torch.cat([look.objectness_logits for look in looks], 1),
+        class_logits=torch.cat([look.class_logits for look in looks], 1),
+        features=torch.cat([look.features for look in looks], 1),
+        pyramid=looks[0].pyramid,
+        summit=looks[0].summit,
+    )
+
+
+def _levels(sides: tuple[int, ...]) -> Tensor:
+    """Returns the look-and-stride number of every cell, int64[C]."""
+    counts = [(side // stride) ** 2 for side in sides for stride in STRIDES]
+    return torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
