@@ -2,11 +2,14 @@
 #
 #   make run DEVICE=gpu       take the GPU build of torch although no GPU is seen here (or =cpu)
 #   make run ARGS="--help"    pass arguments to the page; train, bench and test take ARGS too
+#   make train DATA=FOLDER    train on the records of a folder
 
 VENV := .venv
 BIN := $(VENV)/bin
 # Python compiles what is imported when it is first imported: a third of the set-up's time is saved.
 INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --no-compile
+
+DATA ?= data
 
 # The first Python that this project is tested with.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do $$p -c \
@@ -47,8 +50,8 @@ check: setup-dev
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -q tests/test_house.py
 
-train: setup
-	$(BIN)/python -m model.training train $(ARGS)
+train: setup-dev
+	$(BIN)/python -m model.training train --data $(DATA) $(ARGS)
 
 bench: setup
 	@test -d bench || { echo "There is no benchmark yet; see CHANGELOG.md."; exit 1; }
