@@ -1,0 +1,6 @@
+"""Training runs: processes of their own, one at a time, that outlive the page and the server."""
+
+from app.jobs.job import Job, State, checked_name
+from app.jobs.queue import Jobs
+
+__all__ = ["Job", "Jobs", "State", "checked_name"]

@@ -1,0 +1,267 @@
+"""The queue of training runs on disk.
+
+All state lies on disk, a folder a job, so a reloaded page or a restarted server finds everything:
+
+    job.json         what was asked and what became of it, replaced atomically
+    progress.jsonl   the process's standard output: one JSON object a line
+    log.txt          its standard error
+
+Any server process may call `refresh`; a lock file makes sure that only one of them starts the next
+job. A run counts as alive while a process with its number *and* its moment of birth exists, since
+numbers are used again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+from filelock import FileLock
+
+from app.jobs.job import ALIVE, Job, State, command_line
+from app.jobs.process import TAIL_BYTES, ended, find, kill, start, tail
+from model.errors import ConfigError, InputError
+
+Json = dict[str, Any]
+
+MAX_WAITING = 20
+_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
+_READ_BYTES = 4_000_000
+_TAIL_LINES = 40
+
+
+class Jobs:
+    """The queue of training runs in one folder."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        command: Sequence[str] = (sys.executable, "-m", "model.training"),
+        grace: float = 120.0,
+    ) -> None:
+        """Opens a queue; nothing runs until `refresh` is called or `watch` started.
+
+        Args:
+            folder: of the queue; created if missing.
+            command: what the arguments of a job are given to.
+            grace: seconds a run may take to save after it was asked to stop.
+        """
+        self.folder = folder.resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._command, self._grace = tuple(command), grace
+        self._lock = FileLock(self.folder / "queue.lock", timeout=30)
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._closing = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def submit(
+        self, verb: str, options: Mapping[str, object] | None = None, paths: Sequence[Path] = ()
+    ) -> Job:
+        """Puts a run at the end of the queue; see `command_line` for the arguments.
+
+        Raises:
+            ConfigError: the queue is full, or a word cannot be passed on.
+        """
+        return self._enqueue(command_line(verb, options, paths))
+
+    def again(self, identifier: str) -> Job:
+        """Puts a finished run in the queue once more; training goes on where it was saved.
+
+        Raises:
+            InputError: there is none of that id, or it has not ended.
+        """
+        job = self.get(identifier)
+        if not job.finished:
+            raise InputError(f"Run {identifier} has not ended; it need not be asked for again.")
+        return self._enqueue(job.arguments)
+
+    def _enqueue(self, arguments: tuple[str, ...]) -> Job:
+        with self._lock:
+            if sum(job.state is State.WAITING for job in self._read_all()) >= MAX_WAITING:
+                raise ConfigError(f"{MAX_WAITING} runs are waiting already; stop one first.")
+            now = time.time()
+            stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
+            job = Job(f"{stamp}-{secrets.token_hex(4)}", arguments, created=now)
+            (self.folder / job.id).mkdir()
+            self._write(job)
+        return job
+
+    def all(self) -> list[Job]:
+        """Returns all jobs, the oldest first."""
+        return self._read_all()
+
+    def get(self, identifier: str) -> Job:
+        """Returns one job; raises InputError if there is none of that id."""
+        return self._read(self._path(identifier))
+
+    def stop(self, identifier: str) -> Job:
+        """Asks a run to save and end, or takes it from the queue; a finished one stays as it is."""
+        with self._lock:
+            job = self.get(identifier)
+            if job.state is State.WAITING:
+                job = replace(job, state=State.STOPPED, ended=time.time(), message="Never started.")
+            elif job.state is State.RUNNING:
+                job = replace(job, state=State.STOPPING, stop_asked=time.time())
+                process = find(job)
+                if process is not None:
+                    process.send_signal(signal.SIGTERM)
+            self._write(job)
+        return job
+
+    def delete(self, identifier: str) -> None:
+        """Forgets a finished job with its log; raises InputError while it waits or runs."""
+        with self._lock:
+            if not self.get(identifier).finished:
+                raise InputError(f"Run {identifier} has not ended; stop it first.")
+            shutil.rmtree(self._path(identifier))
+
+    def events(self, identifier: str, offset: int = 0) -> tuple[list[Json], int]:
+        """Returns what a run reported from `offset` on, and the offset to go on from.
+
+        Only whole lines with a JSON object count; anything else a library may have printed is
+        passed over.
+        """
+        content, end = self._whole_lines(self._path(identifier) / "progress.jsonl", offset)
+        found = []
+        for line in content.splitlines():
+            try:
+                value = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(value, dict):
+                found.append(value)
+        return found, end
+
+    def _whole_lines(self, path: Path, offset: int) -> tuple[bytes, int]:
+        if not path.exists():
+            return b"", offset
+        with path.open("rb") as file:
+            file.seek(offset)
+            content = file.read(_READ_BYTES)
+        content = content[: content.rfind(b"\n") + 1]
+        return content, offset + len(content)
+
+    def log(self, identifier: str, lines: int = _TAIL_LINES) -> str:
+        """Returns the last lines a run wrote to its log."""
+        return tail(self._path(identifier) / "log.txt", lines)
+
+    def watch(self, every: float = 1.0) -> None:
+        """Starts a thread that keeps the queue moving, until `close`."""
+        if self._watcher is None:
+            self._watcher = threading.Thread(target=self._watch, args=(every,), daemon=True)
+            self._watcher.start()
+
+    def _watch(self, every: float) -> None:
+        while not self._closing.wait(every):
+            try:
+                self.refresh()
+            except OSError:  # a full disk or a busy lock now; the next round tries again
+                continue
+
+    def close(self) -> None:
+        """Ends the thread; runs go on."""
+        self._closing.set()
+        if self._watcher is not None:
+            self._watcher.join()
+
+    def refresh(self) -> None:
+        """Notes which run has ended, and starts the next one if none is running."""
+        with self._lock:
+            jobs = [self._settled(job) if job.state in ALIVE else job for job in self._read_all()]
+            waiting = [job for job in jobs if job.state is State.WAITING]
+            if waiting and not any(job.state in ALIVE for job in jobs):
+                self._launch(waiting[0])
+
+    def _launch(self, job: Job) -> None:
+        # Written before the process exists: were the server killed in between, the next one finds
+        # a running job without number and looks for the process by the job's id.
+        job = replace(job, state=State.RUNNING, started=time.time())
+        self._write(job)
+        folder = self._path(job.id)
+        try:
+            with (
+                (folder / "progress.jsonl").open("ab") as out,
+                (folder / "log.txt").open("ab") as log,
+            ):
+                child = start([*self._command, *job.arguments], job.id, out, log)
+        except OSError as error:
+            message = f"The run could not be started: {error}."
+            self._write(replace(job, state=State.FAILED, ended=time.time(), message=message))
+            return
+        self._children[job.id] = child
+        self._write(replace(job, pid=child.pid, born=psutil.Process(child.pid).create_time()))
+
+    def _settled(self, job: Job) -> Job:
+        """Returns a running job as it is now, written down if it has ended."""
+        child = self._children.get(job.id)
+        exit_code = child.poll() if child is not None else None
+        process = find(job) if exit_code is None else None
+        if process is not None:
+            if job.stop_asked is not None and time.time() > job.stop_asked + self._grace:
+                kill(process)
+            if job.pid is None:
+                job = replace(job, pid=process.pid, born=process.create_time())
+                self._write(job)
+            return job
+        self._children.pop(job.id, None)
+        if exit_code is None:
+            exit_code = self._last_words(job)
+        job = ended(job, exit_code, self.log(job.id))
+        self._write(job)
+        return job
+
+    def _last_words(self, job: Job) -> int | None:
+        """Returns the exit code a run reported itself, for runs that ended while nobody watched."""
+        path = self._path(job.id) / "progress.jsonl"
+        start = max(0, path.stat().st_size - TAIL_BYTES) if path.exists() else 0
+        events, _ = self.events(job.id, start)
+        last = events[-1] if events else {}
+        code = last.get("exit_code")
+        return code if last.get("event") == "end" and isinstance(code, int) else None
+
+    def _path(self, identifier: str) -> Path:
+        if not _ID.fullmatch(identifier) or not (self.folder / identifier).is_dir():
+            raise InputError(f"There is no run {identifier!r:.40}.")
+        return self.folder / identifier
+
+    def _read(self, folder: Path) -> Job:
+        try:
+            value = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+            value |= {"state": State(value["state"]), "arguments": tuple(value["arguments"])}
+            return Job(**value)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"Run {folder.name} cannot be read: {error}.") from error
+
+    def _read_all(self) -> list[Job]:
+        jobs = []
+        for folder in self.folder.iterdir():
+            if _ID.fullmatch(folder.name):
+                try:
+                    jobs.append(self._read(folder))
+                except InputError:  # deleted meanwhile, or the disk was full when it was asked for
+                    continue
+        return sorted(jobs, key=lambda job: (job.created, job.id))
+
+    def _write(self, job: Job) -> None:
+        """Replaces a job's file so that it is whole at every moment."""
+        path = self.folder / job.id / "job.json"
+        staged = path.with_suffix(".tmp")
+        with staged.open("w", encoding="utf-8") as file:
+            json.dump(asdict(job), file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(path)
