@@ -1,7 +1,6 @@
 """Pure decisions of the page: a desk and what arrived go in, a new desk or a clear refusal out.
 
-Nothing here talks to Gradio, to a model or to a disk. Payloads come from strangers' browsers, so
-every number and name in them is checked.
+Nothing here talks to Gradio, to a model or to a disk.
 """
 
 from __future__ import annotations
@@ -10,125 +9,34 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
-from app import render, words
+from app import phrases, render, words
+from app.marks import Marks, Payload, fraction
 from app.session import Desk, Exchange
 from model.errors import PictureError, QuestionError, RegionError
 from model.types import (
-    MAX_REGIONS,
     Answer,
     Capability,
     Finish,
-    Mask,
     Region,
-    Shape,
-    Size,
     Turn,
 )
-from model.turns import shape_from_json
 
 if TYPE_CHECKING:
     from app.intake import Picture
+    from app.samples import Sample
 
-Payload = Mapping[str, Any]
 
-MAX_PLACES = 4_000
-"""Places in one stroke; a finger draws some hundreds."""
-
-MAX_STROKES = 200
-"""Brush strokes in one mask."""
+SERIAL = count(1)
+"""Numbers that make each message to a browser differ from the one before."""
 
 DETECT_FLOOR = 0.05
 """Detections are asked for down to this score, so that the slider can show more or fewer."""
 
 _MENTION = re.compile(r"(?<![\w@])@(\d{1,3})(?!\w)")
 _FIND = re.compile(r"^\s*(?:find|detect|locate)\s+(?:all|every|each)(?:\s+the)?\b[:\s]*", re.I)
-_PICTURE_SIDE = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """What is drawn on the canvas.
-
-    Attributes:
-        picture: key of the picture it is drawn on.
-        regions: shapes with their names.
-        selected: name of the one in hand; empty if none is.
-    """
-
-    picture: str = ""
-    regions: tuple[Region, ...] = ()
-    selected: str = ""
-
-
-def read_marks(payload: object, size: Size, limit: int = MAX_REGIONS) -> Marks:
-    """Returns what a browser says is drawn.
-
-    Args:
-        payload: the canvas's value.
-        size: of the picture, for brush masks.
-        limit: most marks read.
-
-    Raises:
-        RegionError: a mark is malformed, or there are too many.
-    """
-    if not isinstance(payload, Mapping):
-        return Marks()
-    value = cast("Payload", payload)
-    drawn = value.get("marks") or ()
-    if not isinstance(drawn, Sequence) or isinstance(drawn, str):
-        raise RegionError(f"Marks are a list; got {str(drawn)[:40]!r}.")
-    if len(drawn) > limit:
-        raise RegionError(words.MANY_MARKS.format(count=len(drawn), limit=limit))
-    regions = tuple(_region(mark, size) for mark in cast("Sequence[object]", drawn))
-    return Marks(str(value.get("picture") or ""), regions, str(value.get("selected") or ""))
-
-
-def _region(mark: object, size: Size) -> Region:
-    if not isinstance(mark, Mapping):
-        raise RegionError(f"A mark could not be read: {str(mark)[:40]!r}.")
-    value = cast("Payload", mark)
-    shape = _brush(value["strokes"], size) if "strokes" in value else _shape(value)
-    return Region(str(value.get("name") or ""), shape)
-
-
-def _shape(value: Payload) -> Shape:
-    path = value.get("scribble") or value.get("points") or ()
-    if isinstance(path, Sequence) and len(cast("Sequence[object]", path)) > MAX_PLACES:
-        raise RegionError(f"A mark has more than {MAX_PLACES} places; draw it shorter.")
-    return shape_from_json(dict(value))
-
-
-def _brush(strokes: object, size: Size) -> Mask:
-    """Returns the mask of brush strokes, at most `_PICTURE_SIDE` on its longer side."""
-    try:
-        read = [_stroke(stroke) for stroke in list(cast("Sequence[Payload]", strokes))]
-    except (TypeError, KeyError, ValueError) as error:
-        raise RegionError(f"A brush mark could not be read ({error}); draw it again.") from error
-    if not 0 < len(read) <= MAX_STROKES:
-        raise RegionError(f"A brush mark has 1 to {MAX_STROKES} strokes; got {len(read)}.")
-    scale = min(1.0, _PICTURE_SIDE / max(size.width, size.height))
-    mask = render.brush_mask(
-        read, (max(1, round(size.width * scale)), max(1, round(size.height * scale)))
-    )
-    if not mask.any():
-        raise RegionError("The brush mark is empty; paint over the thing you mean.")
-    return Mask(mask)
-
-
-def _stroke(stroke: Payload) -> tuple[list[tuple[float, float]], float, bool]:
-    path = [(_fraction(x), _fraction(y)) for x, y in stroke["path"]]
-    if not 0 < len(path) <= MAX_PLACES:
-        raise ValueError(f"a stroke has 1 to {MAX_PLACES} places")
-    return path, _fraction(stroke["width"]), bool(stroke.get("erase"))
-
-
-def _fraction(value: object) -> float:
-    number = float(cast("float", value))
-    if not math.isfinite(number):
-        raise ValueError(f"{number} is no place")
-    return min(max(number, 0.0), 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +44,15 @@ class Limits:
     """How much one question may bring."""
 
     text: int = 2_000
-    regions: int = MAX_REGIONS
     turns: int = 50
 
 
-def open_picture(desk: Desk, picture: Picture, title: str) -> Desk:
+def open_picture(desk: Desk, picture: Picture, title: str, sample: Sample | None = None) -> Desk:
     """Returns the desk with another picture and an empty conversation.
 
     What was encoded before stays, so that coming back to a picture is quick.
     """
-    return replace(desk, picture=picture, title=title, exchanges=(), shown=None)
+    return replace(desk, picture=picture, title=title, sample=sample, exchanges=(), shown=None)
 
 
 def begin(
@@ -180,8 +87,22 @@ def begin(
     exchange = Exchange(
         desk.next_number, question, regions, Capability.DETECT if names else task, names
     )
-    kept = tuple(item for item in desk.exchanges if not item.open)[-(limits.turns - 1) :]
+    earlier = tuple(_settled(item) for item in desk.exchanges)
+    kept = earlier[max(0, len(earlier) + 1 - limits.turns) :]
     return replace(desk, exchanges=(*kept, exchange), next_number=desk.next_number + 1)
+
+
+def _settled(exchange: Exchange) -> Exchange:
+    """Returns an exchange that is answered, by what was said so far if it was interrupted."""
+    if not exchange.open:
+        return exchange
+    return replace(exchange, answer=Answer(exchange.text, finish=Finish.CANCELLED))
+
+
+def close(desk: Desk, number: int) -> Desk:
+    """Returns the desk with no loose end in an exchange, however its run ended."""
+    exchange = desk.exchange(number)
+    return desk if exchange is None else desk.replaced(_settled(exchange))
 
 
 def _worded(question: str, marks: Marks) -> str:
@@ -218,6 +139,17 @@ def _spoken_of(question: str, marks: Marks, desk: Desk) -> tuple[Region, ...]:
     return tuple(known[name] for name in mentioned)
 
 
+def starter_mark(desk: Desk, text: str, payload: object) -> dict[str, Any] | None:
+    """Returns a mark on the sample's main thing for a first "What is this?"; None otherwise."""
+    sample = desk.sample
+    drawn = cast("Payload", payload).get("marks") if isinstance(payload, Mapping) else None
+    if sample is None or sample.point is None or desk.exchanges or drawn or not _points(text):
+        return None
+    if not re.match(r"what is (this|that|it)\b", text, re.I):
+        return None
+    return {"name": "@1", "points": [[*sample.point, 1]]}
+
+
 def _remedy(known: Mapping[str, Region]) -> str:
     if not known:
         return words.NO_MARKS_DRAWN
@@ -247,7 +179,7 @@ def names_to_find(question: str) -> tuple[str, ...]:
 def grow(desk: Desk, number: int, text: str) -> Desk:
     """Returns the desk with more words in an open exchange."""
     exchange = desk.exchange(number)
-    if exchange is None:
+    if exchange is None or not exchange.open:
         return desk
     return desk.replaced(replace(exchange, text=exchange.text + text))
 
@@ -255,19 +187,12 @@ def grow(desk: Desk, number: int, text: str) -> Desk:
 def finish(desk: Desk, number: int, answer: Answer, milliseconds: int) -> Desk:
     """Returns the desk with an exchange answered and its boxes on display."""
     exchange = desk.exchange(number)
-    if exchange is None:
+    if exchange is None or not exchange.open:
         return desk
-    if exchange.names and answer.finish in (Finish.STOP, Finish.ABSENT):
-        answer = render.spelled_out(answer, exchange.names)
-    elif answer.finish is Finish.ABSENT and not answer.text.strip():
+    if answer.finish is Finish.ABSENT and not answer.text.strip():
         answer = replace(answer, text=words.ABSENT_PLAIN)
     done = replace(exchange, answer=answer, text=answer.text, milliseconds=milliseconds)
     return replace(desk.replaced(done), shown=number)
-
-
-def cut_off(exchange: Exchange) -> Answer:
-    """Returns what was said so far as an answer that was stopped."""
-    return Answer(exchange.text, finish=Finish.CANCELLED)
 
 
 def fail(desk: Desk, number: int, message: str) -> Desk:
@@ -276,10 +201,10 @@ def fail(desk: Desk, number: int, message: str) -> Desk:
     return desk if exchange is None else desk.replaced(replace(exchange, error=message))
 
 
-def history(desk: Desk, number: int) -> tuple[Turn, ...]:
+def history(desk: Desk, number: int, threshold: float) -> tuple[Turn, ...]:
     """Returns the whole turns before an exchange, oldest first, as the model takes them."""
     return tuple(
-        Turn(item.question, item.answer, item.regions)
+        Turn(item.question, phrases.seen_from(item, threshold), item.regions)
         for item in desk.exchanges
         if item.number < number and item.answer is not None
     )
@@ -294,10 +219,23 @@ def show(desk: Desk, number: object) -> Desk:
 def set_threshold(desk: Desk, value: object) -> Desk:
     """Returns the desk with the slider's threshold; nonsense follows the model's card again."""
     try:
-        number = _fraction(value)
+        number = fraction(value)
     except (TypeError, ValueError):
         return replace(desk, threshold=None)
     return replace(desk, threshold=number)
+
+
+def set_screen(desk: Desk, payload: object) -> Desk:
+    """Returns the desk with the size at which its picture is shown, as far as the browser says."""
+    screen = cast("Payload", payload).get("screen") if isinstance(payload, Mapping) else None
+    try:
+        side, unit = (float(number) for number in cast("Sequence[float]", screen))
+    except (TypeError, ValueError):
+        return desk
+    if not (math.isfinite(side) and math.isfinite(unit)):
+        return desk
+    unit = min(max(unit, 1.0), 3.0)
+    return replace(desk, screen=(round(min(max(side * unit, 480), render.SENT_SIDE)), unit))
 
 
 def retry(desk: Desk) -> tuple[Desk, Exchange]:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from PIL import Image
 
-from app import render, words
-from app.ask import Ask, Sample
+from app import words
+from app.ask import Ask
 from app.canvas import Canvas
+from app.conversation import Conversation
 from app.host import Host
+from app.samples import read_samples, thumbnails
 from app.session import People, key_of
 
 if TYPE_CHECKING:
     from app.settings import Settings
     from model.backends.base import Backend, Card
 
-ASSETS = Path(__file__).parents[1] / "assets"
-THUMBNAIL = (160, 120)
 POLL_SECONDS = 0.5
 
 _LOGO = (
@@ -40,7 +38,7 @@ def build(settings: Settings, loader: Callable[[], Backend]) -> gr.Blocks:
     """
     host = Host(loader, Path(settings.model).name, settings.answer_seconds)
     people = People(settings.max_people, settings.session_age)
-    samples = read_samples(ASSETS)
+    samples = read_samples()
     with gr.Blocks(
         title=words.NAME,
         fill_width=True,
@@ -52,7 +50,7 @@ def build(settings: Settings, loader: Callable[[], Backend]) -> gr.Blocks:
             with gr.Column(scale=3, min_width=320):
                 canvas = Canvas(words=words.CANVAS, samples=thumbnails(samples), elem_id="canvas")
             with gr.Column(scale=2, min_width=320, elem_id="side"), gr.Tabs():
-                ask = Ask(people, host, settings, samples, canvas)
+                ask = Ask(Conversation(people, host, settings), samples, canvas)
                 with gr.Tab(words.ASK, id="ask"):
                     ask.build()
         ask.wire()
@@ -69,7 +67,7 @@ def build(settings: Settings, loader: Callable[[], Backend]) -> gr.Blocks:
 def _watch_model(page: gr.Blocks, host: Host, brand: gr.HTML, ask: Ask) -> None:
     """Shows the model's state until it is settled, then what it can do."""
     timer = gr.Timer(POLL_SECONDS)
-    outputs = [brand, timer, ask.canvas, *ask.quick.values()]
+    outputs = [brand, timer, ask.canvas, ask.heat, *ask.quick.values()]
 
     def look() -> dict[Any, Any]:
         updates: dict[Any, Any] = {brand: _brand(host)}
@@ -103,32 +101,3 @@ def _about(card: Card) -> str:
     return words.MODEL_TITLE.format(
         parameters=count, mechanism=card.mechanism, licence=card.licence, scores=card.scores or "–"
     )
-
-
-def read_samples(folder: Path) -> tuple[Sample, ...]:
-    """Returns the sample pictures of a folder; none if it has no list of them."""
-    listing = folder / "samples.json"
-    if not listing.is_file():
-        return ()
-    return tuple(
-        Sample(
-            folder / "samples" / item["file"],
-            item["title"],
-            item["alt"],
-            tuple(item["questions"])[:3],
-            tuple(item["point"]) if item.get("point") else None,
-        )
-        for item in json.loads(listing.read_text("utf-8"))
-        if (folder / "samples" / item["file"]).is_file()
-    )
-
-
-def thumbnails(samples: tuple[Sample, ...]) -> list[dict[str, Any]]:
-    """Returns small pictures of the samples with their titles, for the canvas."""
-    found = []
-    for sample in samples:
-        with Image.open(sample.file) as picture:
-            small = picture.convert("RGB")
-        small.thumbnail(THUMBNAIL)
-        found.append({"title": sample.title, "src": render.data_url(small)})
-    return found

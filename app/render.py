@@ -1,13 +1,11 @@
-"""An answer as people see it: the annotated picture, the overlay's JSON, the phrases in the chat.
+"""An answer as people see it: the annotated picture and what the canvas lights up.
 
 The picture on the page, in exports and from the API is this one render, drawn by supervision.
-Everything a model or a person wrote is escaped here before it becomes HTML.
 """
 
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -19,16 +17,16 @@ import numpy as np
 import supervision as sv
 from PIL import Image, ImageDraw
 
-from app import words
+from app.phrases import clip, numbered
 from app.theme import PALETTE, colour, ink
-from model.types import Answer, Finish, Grounding, Phrase, WordBox
+from model.types import Answer, Grounding, WordBox
 
 if TYPE_CHECKING:
     from app.session import Exchange
     from model.types import Mask
 
 DRAWN_SIDE = 1280
-"""Smaller pictures are enlarged to this side before drawing, so that lines and labels are crisp."""
+"""Longer side of a drawn picture, where nobody says how large it will be shown."""
 
 SENT_SIDE = 2048
 """Larger pictures are reduced to this side before they go to a browser."""
@@ -55,119 +53,15 @@ class Style:
         box: `box`, `rounded` or `corner`.
         labels: whether boxes carry their number, words and score.
         heat: whether word boxes are drawn as a heat map.
+        side: longer side in pixels at which the picture is drawn.
+        unit: pixels for each point of a screen; lines and letters grow with it.
     """
 
     box: str = "rounded"
     labels: bool = True
     heat: bool = False
-
-
-def escape(text: str) -> str:
-    """Returns text that neither HTML nor Markdown nor LaTeX reads as markup.
-
-    Every ASCII character that is no letter, digit or space becomes a numeric entity; browsers show
-    it as it was, and no parser in between sees a `<`, a `*` or a link.
-
-    Example:
-        >>> escape("<b>*hi*")
-        '&#60;b&#62;&#42;hi&#42;'
-    """
-    return re.sub(r"[^\w \n]|_", _entity, text, flags=re.ASCII)
-
-
-def _entity(match: re.Match[str]) -> str:
-    character = match.group()
-    if ord(character) >= 0x80:
-        return character
-    return f"&#{ord(character)};" if ord(character) >= 0x20 else " "
-
-
-def clip(text: str, limit: int = 48) -> str:
-    """Returns one line of at most `limit` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
-
-
-def percent(score: float) -> str:
-    """Returns a score in [0, 1] as people read it, such as `0.87`."""
-    return f"{score:.2f}"
-
-
-def numbered(answer: Answer) -> list[tuple[int, Grounding]]:
-    """Returns the groundings that have boxes, with the numbers they bear everywhere, from 1."""
-    return [(i + 1, g) for i, g in enumerate(g for g in answer.groundings if g.boxes)]
-
-
-# --- the chat ------------------------------------------------------------------------------------
-
-
-def phrase_html(answer: Answer, exchange: int) -> str:
-    """Returns an answer's text with its grounded phrases as linked, focusable spans.
-
-    Phrases that overlap an earlier one, or have no place in the text, stay plain.
-    """
-    pieces, position = [], 0
-    spans = [
-        (g.phrase.start, g.phrase.end, number, g)
-        for number, g in numbered(answer)
-        if g.phrase.start is not None and g.phrase.end is not None
-    ]
-    for start, end, number, grounding in sorted(spans, key=lambda span: span[:2]):
-        if not position <= start < end <= len(answer.text):
-            continue
-        pieces.append(_text(answer.text[position:start]))
-        pieces.append(_span(answer.text[start:end], exchange, number, grounding))
-        position = end
-    return "".join(pieces) + _text(answer.text[position:])
-
-
-def _text(text: str) -> str:
-    return escape(text).replace("\n", "<br>")
-
-
-def _span(text: str, exchange: int, number: int, grounding: Grounding) -> str:
-    best = max(grounding.scores, default=None)
-    score = "" if best is None else f" · {percent(best)}"
-    title = words.SPAN_TITLE.format(number=number, label=clip(grounding.phrase.text), score=score)
-    count = f"×{len(grounding.boxes)}" if len(grounding.boxes) > 1 else ""
-    return (
-        f'<span class="ph x{exchange} g{number}" style="--c:{colour(number - 1)}" tabindex="0" '
-        f'role="button" title="{escape(title)}">{_text(text)}'
-        f'<span class="id">{number}{count}</span></span>'
-    )
-
-
-def question_html(question: str) -> str:
-    """Returns a person's question with its @marks as small tags."""
-    safe = _text(question)
-    return re.sub(r"&#64;(\d{1,3})(?!\d)", r'<span class="mk m\1">&#64;\1</span>', safe)
-
-
-def chat(exchanges: Sequence[Exchange]) -> list[dict[str, Any]]:
-    """Returns the conversation as `gr.Chatbot` takes it."""
-    messages: list[dict[str, Any]] = []
-    for exchange in exchanges:
-        messages.append({"role": "user", "content": question_html(exchange.question)})
-        messages.append({"role": "assistant", "content": _reply(exchange)})
-    return messages
-
-
-def _reply(exchange: Exchange) -> str:
-    if exchange.error:
-        return f'<span class="oops" role="alert">{_text(exchange.error)}</span>'
-    answer = exchange.answer
-    if answer is None:
-        return f'{_text(exchange.text)}<span class="caret"></span>'
-    body = phrase_html(answer, exchange.number) or _text(words.NO_WORDS)
-    match answer.finish:
-        case Finish.ABSENT:
-            return f'<span class="absent">{words.ABSENT}</span> {body}'
-        case Finish.CANCELLED:
-            return f'{body} <span class="note">{words.STOPPED}</span>'
-        case Finish.LENGTH:
-            return f'{body} <span class="note">{words.CUT_SHORT}</span>'
-        case _:
-            return body
+    side: int = DRAWN_SIDE
+    unit: float = 1.6
 
 
 # --- the overlay ---------------------------------------------------------------------------------
@@ -205,21 +99,21 @@ def annotate(
 ) -> Image.Image:
     """Returns a copy of the picture with everything drawn that scores at least `threshold`.
 
-    The copy's longer side is between `DRAWN_SIDE` and `SENT_SIDE`, where the picture allows it.
+    The copy is drawn at the size it will be shown at, so that lines and letters stay crisp.
     """
     style = style or Style()
-    scene = _resize(picture, DRAWN_SIDE, SENT_SIDE)
+    scene = _resize(picture, style.side, style.side)
     if style.heat and answer.word_boxes:
-        scene = _draw_heat(scene, answer.word_boxes)
+        scene = _draw_heat(scene, answer.word_boxes, style.unit)
     kept = [(number, g.above(threshold)) for number, g in numbered(answer)]
     kept = [(number, g) for number, g in kept if g.boxes]
     if not kept:
         return scene
     scene = _draw_masks(scene, kept)
     found, labels = _detections(kept, scene.size)
-    scene = _box_annotator(style, scene).annotate(scene, found)
-    scene = _draw_poses(scene, kept)
-    return _draw_labels(scene, found, labels) if style.labels else scene
+    scene = _box_annotator(style).annotate(scene, found)
+    scene = _draw_poses(scene, kept, style.unit)
+    return _draw_labels(scene, found, labels, style.unit) if style.labels else scene
 
 
 def jpeg(picture: Image.Image, quality: int = JPEG_QUALITY) -> bytes:
@@ -248,11 +142,6 @@ def _resize(picture: Image.Image, least: int, most: int) -> Image.Image:
     return picture.resize(size, Image.Resampling.BICUBIC if scale > 1 else Image.Resampling.LANCZOS)
 
 
-def _unit(scene: Image.Image) -> float:
-    """Returns the width in pixels of a thin line on this picture."""
-    return max(scene.size) / DRAWN_SIDE
-
-
 def _palette() -> sv.ColorPalette:
     return sv.ColorPalette.from_hex(list(PALETTE))
 
@@ -272,14 +161,14 @@ def _detections(
         confidence=np.array([row[0] for row in rows]),
         class_id=np.array([row[1] - 1 for row in rows]),
     )
-    return found, [f"{row[1]} {clip(row[3], 24)} {percent(row[0])}" for row in rows]
+    return found, [f"{row[1]} {clip(row[3], 24)} {row[0]:.2f}" for row in rows]
 
 
-def _box_annotator(style: Style, scene: Image.Image) -> Any:  # noqa: ANN401
-    thickness = max(2, round(3 * _unit(scene)))
+def _box_annotator(style: Style) -> Any:  # noqa: ANN401
+    thickness = max(2, round(2.2 * style.unit))
     match style.box:
         case "corner":
-            length = max(8, round(22 * _unit(scene)))
+            length = max(8, round(16 * style.unit))
             return sv.BoxCornerAnnotator(_palette(), thickness + 1, corner_length=length)
         case "box":
             return sv.BoxAnnotator(_palette(), thickness)
@@ -287,18 +176,22 @@ def _box_annotator(style: Style, scene: Image.Image) -> Any:  # noqa: ANN401
             return sv.RoundBoxAnnotator(_palette(), thickness, roundness=0.15)
 
 
-def _draw_labels(scene: Image.Image, found: sv.Detections, labels: list[str]) -> Image.Image:
+def _draw_labels(
+    scene: Image.Image, found: sv.Detections, labels: list[str], unit: float
+) -> Image.Image:
     best = slice(0, LABELS_DRAWN)
     annotator = sv.RichLabelAnnotator(
         _palette(),
         text_color=sv.ColorPalette.from_hex([ink(fill) for fill in PALETTE]),
         font_path=str(_FONT),
-        font_size=max(12, round(17 * _unit(scene))),
-        text_padding=max(3, round(5 * _unit(scene))),
-        border_radius=max(2, round(4 * _unit(scene))),
+        font_size=max(9, round(12 * unit)),
+        text_padding=max(2, round(3.5 * unit)),
+        border_radius=max(2, round(4 * unit)),
         smart_position=True,
     )
-    return annotator.annotate(scene, found[best], labels[best])
+    kept = found[best]
+    assert isinstance(kept, sv.Detections)
+    return annotator.annotate(scene, kept, labels[best])
 
 
 def _draw_masks(scene: Image.Image, kept: Sequence[tuple[int, Grounding]]) -> Image.Image:
@@ -324,9 +217,11 @@ def _tint(pixels: np.ndarray, mask: Mask, fill: str, strength: float = 0.5) -> N
     view[where] = (view[where] * (1 - strength) + rgb * strength).astype(np.uint8)
 
 
-def _draw_poses(scene: Image.Image, kept: Sequence[tuple[int, Grounding]]) -> Image.Image:
+def _draw_poses(
+    scene: Image.Image, kept: Sequence[tuple[int, Grounding]], unit: float
+) -> Image.Image:
     poses = [
-        (number, [joint for joint in pose.points])
+        (number, pose.points)
         for number, grounding in kept
         for pose in grounding.keypoints
         if len(pose.points) == 17
@@ -340,20 +235,22 @@ def _draw_poses(scene: Image.Image, kept: Sequence[tuple[int, Grounding]]) -> Im
             visible=seen,
         )
         fill = sv.Color.from_hex(colour(number - 1))
-        line = max(2, round(4 * _unit(scene)))
+        line = max(2, round(2.5 * unit))
         scene = sv.EdgeAnnotator(fill, line, edges=COCO_EDGES).annotate(scene, key_points)
         scene = sv.VertexAnnotator(sv.Color.WHITE, line + 2).annotate(scene, key_points)
         scene = sv.VertexAnnotator(fill, line).annotate(scene, key_points)
     return scene
 
 
-def _draw_heat(scene: Image.Image, word_boxes: Sequence[WordBox]) -> Image.Image:
+def _draw_heat(scene: Image.Image, word_boxes: Sequence[WordBox], unit: float) -> Image.Image:
     """Returns the scene under a heat map of where the words look."""
     centres = np.array([w.box.as_tuple() for w in word_boxes]) * (scene.size * 2)
     annotator = sv.HeatMapAnnotator(
-        position=sv.Position.CENTER, opacity=0.45, radius=max(24, round(70 * _unit(scene))),
-        kernel_size=2 * round(20 * _unit(scene)) + 5,
-    )  # fmt: skip
+        position=sv.Position.CENTER,
+        opacity=0.45,
+        radius=max(16, round(45 * unit)),
+        kernel_size=2 * round(12 * unit) + 5,
+    )
     return annotator.annotate(scene, sv.Detections(xyxy=centres))
 
 
@@ -377,30 +274,3 @@ def brush_mask(
         for x, y in (places[0], places[-1]):
             draw.ellipse((x - line / 2, y - line / 2, x + line / 2, y + line / 2), fill=fill)
     return np.array(canvas)
-
-
-def spelled_out(answer: Answer, asked: Sequence[str]) -> Answer:
-    """Returns a detection's answer as a sentence whose class names are linked phrases.
-
-    Args:
-        answer: groundings whose phrases may lack a place in the text.
-        asked: the names that were looked for; those not found are said plainly.
-    """
-    text, groundings = "", []
-    for grounding in answer.groundings:
-        if not grounding.boxes:
-            continue
-        text += ", " if text else ""
-        start, name = len(text), grounding.phrase.text
-        text += name
-        phrase = Phrase(name, start, len(text))
-        groundings.append(
-            Grounding(phrase, grounding.boxes, grounding.scores, grounding.masks, grounding.keypoints)
-        )
-    found = {grounding.phrase.text.casefold() for grounding in groundings}
-    missing = [name for name in asked if name.casefold() not in found]
-    if missing:
-        sentence = words.ABSENT_NAMES.format(names=", ".join(missing))
-        text = f"{text}. {sentence}" if text else sentence
-    finish = answer.finish if groundings else Finish.ABSENT
-    return Answer(text, tuple(groundings), answer.word_boxes, finish)

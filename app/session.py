@@ -13,15 +13,15 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from http.cookies import SimpleCookie
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
 from model.types import Answer, Capability, Region
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping, MutableMapping
-    from typing import Any
+    from collections.abc import Awaitable, MutableMapping
 
     from app.intake import Picture
+    from app.samples import Sample
     from model.backends.base import EncodedPicture
 
     Scope = MutableMapping[str, Any]
@@ -73,23 +73,27 @@ class Desk:
     Attributes:
         picture: None until one was opened.
         title: words for the picture, shown and read aloud; hostile text.
+        sample: which sample it is, if it is one.
         exchanges: the conversation about this picture, oldest first.
         encoded: pictures as the model keeps them, newest last, with the model's version.
         shown: number of the exchange whose boxes are on display; None shows the plain picture.
         threshold: chosen by the person; None follows the model's card.
         style: how boxes are drawn.
         heat: whether the words' heat map is drawn.
+        screen: longer side in pixels at which the picture is shown, and pixels for each point.
         next_number: number of the next exchange.
     """
 
     picture: Picture | None = None
     title: str = ""
+    sample: Sample | None = None
     exchanges: tuple[Exchange, ...] = ()
     encoded: tuple[tuple[str, str, EncodedPicture], ...] = ()
     shown: int | None = None
     threshold: float | None = None
     style: str = "rounded"
     heat: bool = False
+    screen: tuple[int, float] = (1280, 1.6)
     next_number: int = 1
 
     def exchange(self, number: int | None) -> Exchange | None:
@@ -118,24 +122,17 @@ class Desk:
         return replace(self, encoded=(*others, (key, version, encoded))[-ENCODED_KEPT:])
 
 
-class Visitor(Protocol):
-    """What is needed of a request; `gr.Request` fits."""
-
-    @property
-    def cookies(self) -> Mapping[str, str]:
-        """Cookies by name."""
-        ...
-
-    session_hash: str | None
-
-
 Key = tuple[str, str]
 """A person's cookie and the browser tab."""
 
 
-def key_of(visitor: Visitor) -> Key:
-    """Returns whose desk a request may touch: who steals only a tab's hash gets an empty desk."""
-    return str(visitor.cookies.get(COOKIE, "")), str(visitor.session_hash or "")
+def key_of(request: Any) -> Key:  # noqa: ANN401
+    """Returns whose desk a `gr.Request` may touch.
+
+    Who steals only a tab's hash gets an empty desk. Gradio fills in cookies at run time, where no
+    type checker sees them.
+    """
+    return str(request.cookies.get(COOKIE, "")), str(request.session_hash or "")
 
 
 @dataclass(slots=True)
@@ -189,6 +186,12 @@ class People:
                 place.run.set()
             place.run = threading.Event()
             return place.run
+
+    def runs(self, key: Key, run: threading.Event) -> bool:
+        """Returns whether `run` is still the latest of a person."""
+        with self._lock:
+            place = self._places.get(key)
+            return place is not None and place.run is run
 
     def stop(self, key: Key) -> None:
         """Stops what runs for a person, if anything does."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
+from gradio import themes
 from gradio.themes.utils import sizes
 
 HERE = Path(__file__).parent
@@ -28,7 +28,7 @@ PALETTE = (
 
 INK, PAPER = "#14161A", "#FFFFFF"
 
-ACCENT = gr.themes.Color(
+ACCENT = themes.Color(
     c50="#eef4ff",
     c100="#dbe7fe",
     c200="#bfd4fe",
@@ -42,7 +42,7 @@ ACCENT = gr.themes.Color(
     c950="#122147",
     name="accent",
 )
-NEUTRAL = gr.themes.Color(
+NEUTRAL = themes.Color(
     c50="#f7f7f5",
     c100="#efefec",
     c200="#e2e2dd",
@@ -84,15 +84,15 @@ def _luminance(colour_hex: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def _theme() -> gr.themes.Base:
+def _theme() -> themes.Base:
     """Returns the Gradio theme; its fonts come with Gradio, so nothing is fetched elsewhere."""
-    return gr.themes.Base(
+    return themes.Base(
         primary_hue=ACCENT,
         secondary_hue=ACCENT,
         neutral_hue=NEUTRAL,
         radius_size=sizes.radius_md,
-        font=[gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"],
-        font_mono=[gr.themes.LocalFont("IBM Plex Mono", weights=(400,)), "monospace"],
+        font=[themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"],
+        font_mono=[themes.LocalFont("IBM Plex Mono", weights=(400,)), "monospace"],
     ).set(
         body_background_fill="*neutral_50",
         body_background_fill_dark="*neutral_950",
@@ -126,7 +126,5 @@ def _theme() -> gr.themes.Base:
 
 def mount_options() -> dict[str, Any]:
     """Returns what `gr.mount_gradio_app` needs to make the page look as it should."""
-    css = "\n".join(
-        (HERE / name).read_text("utf-8") for name in ("page.css", "canvas/canvas.css")
-    )
+    css = "\n".join((HERE / name).read_text("utf-8") for name in ("page.css", "canvas/canvas.css"))
     return {"theme": _theme(), "css": css, "footer_links": ["api"], "run_history": False}

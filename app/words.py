@@ -66,14 +66,15 @@ NOT_LOADED = "The model could not be loaded: {error}"
 BROKEN = "Something went wrong while answering. Try again; if it stays, choose another picture."
 
 ABSENT = "Not present"
-ABSENT_NAMES = "Not present: {names}."
-ABSENT_PLAIN = "Not present: nothing in this picture fits."
+ABSENT_NAMES = "{names}: not in this picture."
+ABSENT_PLAIN = "Nothing in this picture fits."
+MISSING_NAMES = "Not present: {names}."
 STOPPED = "stopped"
 CUT_SHORT = "cut short"
 NO_WORDS = "No words came back. Try again or ask differently."
 HIDDEN = "{count} below the threshold"
 
-SPAN_TITLE = "{number} · {label}{score}"
+SPAN_TITLE = "{number} · {label} · {score:.2f}"
 
 CANVAS: dict[str, str] = {
     "tools": "Drawing tools",

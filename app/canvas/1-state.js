@@ -18,6 +18,8 @@ const state = {
   picture: null, // {id, src, width, height, alt, point}
   marks: [],
   selected: '', // name of the mark in hand
+  menu: '', // name of the mark whose menu is open
+  asked: new Set(), // names of marks that were asked about
   numbers: 0, // highest number ever given in this conversation
   answers: new Map(), // exchange → {groups, words}
   shown: null, // exchange whose boxes are on display
@@ -62,7 +64,14 @@ function value() {
     marks: state.marks.map((mark) => ({ ...mark })),
     selected: state.selected,
     threshold: state.threshold,
+    screen: screen(),
   };
+}
+
+/** How large the picture is shown, so that Python draws lines and letters at the right size. */
+function screen() {
+  const side = Math.max(...sizeOf()) * fitScale();
+  return [Math.round(side), window.devicePixelRatio || 1];
 }
 
 /** Hands the marks to Gradio and draws them. */
@@ -75,7 +84,7 @@ function newMark(shape) {
   state.numbers += 1;
   const mark = { name: '@' + state.numbers, ...shape };
   state.marks.push(mark);
-  state.selected = mark.name;
+  state.selected = state.menu = mark.name;
   return mark;
 }
 
@@ -87,6 +96,9 @@ function removeMark(name) {
 }
 
 function ask(question, task) {
+  state.asked.add(state.selected);
+  state.menu = '';
+  draw();
   trigger('asked', { question, task, ...value() });
 }
 

@@ -178,9 +178,10 @@ function paintMark(mark) {
     for (const style of ['dx-under', 'dx-over']) shape('polyline', { class: style, points }, group);
   }
   (mark.points || []).forEach((place, index) => paintPoint(place, index, group));
-  const [x0, y0] = boundsOf(mark);
-  const above = mark.points ? mark.points[0] : [x0, y0];
-  tag(mark.name, above, 'dx-name' + (mark.points ? ' dx-beside' : '') + (on ? ' dx-on' : ''));
+  // Answers have their labels at the top left, so names of marks stay at the bottom left.
+  const [x0, , , y1] = boundsOf(mark);
+  const place = mark.points ? mark.points[0] : [x0, y1];
+  tag(mark.name, place, 'dx-name' + (mark.points ? ' dx-beside' : '') + (on ? ' dx-on' : ''));
 }
 
 function paintPoint(place, index, group) {
@@ -202,6 +203,8 @@ function paintBrush() {
   const ink = inkCanvas.getContext('2d');
   ink.scale(ratio, ratio);
   ink.lineCap = ink.lineJoin = 'round';
+  const faded = brushed.every((mark) => state.asked.has(mark.name));
+  inkCanvas.classList.toggle('dx-faded', faded && state.tool !== 'select');
   for (const stroke of brushed.flatMap((mark) => mark.strokes)) {
     ink.globalCompositeOperation = stroke.erase ? 'destination-out' : 'source-over';
     ink.strokeStyle = '#fff';
@@ -225,15 +228,15 @@ function paintHint() {
 
 /** Buttons beside a mark that was just drawn, or that is selected. */
 function placeMenu() {
-  const mark = !state.drag && markNamed(state.selected);
-  const open = mark && !state.editing && (state.tool === 'select' || !mark.points);
+  const mark = markNamed(state.menu);
+  const open = mark && !state.editing && !press && (state.tool === 'select' || !mark.points);
   menu.hidden = !open;
   if (!open) return;
-  if (menu.dataset.mark !== mark.name + menu.dataset.can) fillMenu(mark);
+  if (menu.dataset.mark !== mark.name) fillMenu(mark);
   const [x0, y0, x1, y1] = boundsOf(mark);
   const [left, bottom] = toScreen([(x0 + x1) / 2, y1]);
   const above = bottom + menu.offsetHeight + 12 > stage.clientHeight;
-  const top = above ? toScreen([x0, y0])[1] - menu.offsetHeight - 30 : bottom + 10;
+  const top = above ? toScreen([x0, y0])[1] - menu.offsetHeight - 10 : bottom + 10;
   const most = stage.clientWidth - menu.offsetWidth - 6;
   menu.style.left = clamp(left - menu.offsetWidth / 2, 6, Math.max(6, most)) + 'px';
   menu.style.top = clamp(top, 6, stage.clientHeight - menu.offsetHeight - 6) + 'px';

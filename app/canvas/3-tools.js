@@ -64,10 +64,10 @@ function startSelect(event, place) {
   const held = markNamed(state.selected);
   const hit = corner && held ? { mark: held } : hitMark(event);
   if (hit) {
-    state.selected = hit.mark.name;
+    state.selected = state.menu = hit.mark.name;
     press = { ...press, item: hit.mark, corner, index: hit.index, from: copy(hit.mark) };
   } else {
-    state.selected = '';
+    state.selected = state.menu = '';
     const box = smallest(boxesShown(), place);
     pin(box ? { exchange: state.shown, g: box.g, index: box.index } : null);
   }
@@ -262,7 +262,7 @@ const PANS = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40], Arrow
 const KEYS = {
   '+': () => zoom(1.4), '=': () => zoom(1.4), '-': () => zoom(1 / 1.4), 0: fit,
   Delete: removeSelected, Backspace: removeSelected,
-  Escape: () => { state.selected = ''; pin(null); heat(null); commit(); },
+  Escape: () => { state.selected = state.menu = ''; pin(null); heat(null); commit(); },
   ']': () => step(1), '[': () => step(-1),
 };
 

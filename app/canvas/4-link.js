@@ -57,6 +57,7 @@ function mirror() {
       node.classList.add('hot');
     }
   }
+  face();
   draw();
 }
 
@@ -87,7 +88,7 @@ listen('keydown', (node, event) => {
 function tap(target) {
   const again = state.pinned && same({ ...state.pinned, index: null }, target);
   pin(again ? null : target);
-  if (target.exchange !== state.shown) trigger('recalled', { exchange: target.exchange });
+  if (target.exchange !== state.shown) trigger('recalled', { exchange: target.exchange, screen: screen() });
 }
 
 // --- the answer on display -----------------------------------------------------------------------
@@ -123,8 +124,13 @@ function legend() {
     + say('shown', { shown: kept.length, all });
 }
 
+/** Shows the annotated picture, or the plain one where that is asked for or is clearer. */
 function face() {
-  image.src = plain || !rendered ? (state.picture ? state.picture.src : '') : rendered;
+  const hot = state.hot || state.pinned;
+  const elsewhere = hot && hot.exchange !== state.shown;
+  const bare = plain || elsewhere || !rendered;
+  const next = bare ? (state.picture ? state.picture.src : '') : rendered;
+  if (next && image.getAttribute('src') !== next) image.src = next;
   plainButton.setAttribute('aria-pressed', String(plain));
 }
 
@@ -135,7 +141,7 @@ slider.addEventListener('input', () => {
 });
 slider.addEventListener('change', () => {
   commit();
-  trigger('sifted', { threshold: state.threshold });
+  trigger('sifted', { threshold: state.threshold, screen: screen() });
 });
 
 // --- word trace: where each word looks, one after the other --------------------------------------
@@ -176,8 +182,8 @@ watch('picture', () => {
   notice('');
   if (!next || !next.src) return;
   if (state.picture && state.picture.id === next.id && state.picture.serial === next.serial) return;
-  Object.assign(state, { picture: next, marks: [], selected: '', numbers: 0, shown: null, hot: null,
-    pinned: null, editing: null });
+  Object.assign(state, { picture: next, marks: [], selected: '', numbers: 0, menu: '', asked: new Set(), shown: null,
+    hot: null, pinned: null, editing: null });
   state.answers.clear();
   past = [];
   future = [];
@@ -197,8 +203,9 @@ watch('answer', () => {
     if (next.cleared) { state.answers.clear(); clearMarks(); }
   } else {
     state.answers.set(next.exchange, { groups: next.groups, words: next.words });
-    if (state.shown !== next.exchange && state.pinned && state.pinned.exchange !== next.exchange) {
-      state.pinned = null;
+    if (state.shown !== next.exchange) {
+      state.hot = null;
+      if (state.pinned && state.pinned.exchange !== next.exchange) state.pinned = null;
     }
     state.shown = next.exchange;
     if (typeof next.threshold === 'number') state.threshold = next.threshold;
@@ -228,7 +235,7 @@ watch('status', () => {
 watch('can', () => { menu.dataset.mark = ''; draw(); });
 
 function clearMarks() {
-  Object.assign(state, { marks: [], selected: '', numbers: 0 });
+  Object.assign(state, { marks: [], selected: '', menu: '', asked: new Set(), numbers: 0 });
   past = [];
   future = [];
   commit();

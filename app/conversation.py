@@ -1,0 +1,350 @@
+"""Runs a conversation: desks change by `handlers`, the model answers through `host`.
+
+Each method returns or yields `View`s, which say what on the page is new; `ask` turns them into
+updates of components. So everything here can be used and tested without a browser.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app import handlers, intake, phrases, render, words
+from app.marks import Marks, read_marks
+from model.errors import DeixisError, PictureError
+from model.types import Answer, Capability
+
+if TYPE_CHECKING:
+    from app.host import Host
+    from app.samples import Sample
+    from app.session import Desk, Exchange, Key, People
+    from app.settings import Settings
+    from model.backends.base import Backend, EncodedPicture
+    from model.types import Event
+
+STREAM_INTERVAL = 0.05
+"""Seconds between two pictures of a growing answer; faster is not seen, only sent."""
+
+DEFAULT_THRESHOLD = 0.3
+_FROM_CANVAS = {Capability.CLICK, Capability.REGION, Capability.SEGMENT, Capability.POSE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What on the page is new; None leaves a part as it is.
+
+    Attributes:
+        chat: all messages.
+        picture: the picture to look at, with an empty slate.
+        answer: boxes and render to show; `{"exchange": None}` for none.
+        adopt: a mark the page draws by itself.
+        notice: a message on the picture; empty takes it away.
+        trouble: a message at the question; empty takes it away.
+        status: a short state of affairs, and whether something is going on.
+        running: whether an answer is growing.
+        taken: whether the question was taken from its box.
+        questions: starter questions; an empty tuple takes them away.
+    """
+
+    chat: list[dict[str, Any]] | None = None
+    picture: dict[str, Any] | None = None
+    answer: dict[str, Any] | None = None
+    adopt: dict[str, Any] | None = None
+    notice: str | None = None
+    trouble: str | None = None
+    status: tuple[str, bool] | None = None
+    running: bool | None = None
+    taken: bool = False
+    questions: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What people do at their desks with the one model."""
+
+    people: People
+    host: Host
+    settings: Settings
+
+    # --- pictures --------------------------------------------------------------------------------
+
+    def open(self, key: Key, path: Path | None, title: str, sample: Sample | None = None) -> View:
+        """Puts a picture on the desk; an unreadable one leaves the desk as it was."""
+        try:
+            if path is None:
+                raise PictureError(words.UPLOAD_LOST)
+            picture = intake.read(path, self.settings)
+        except DeixisError as error:
+            return View(notice=str(error))
+        self.people.stop(key)
+        self.people.change(key, lambda desk: handlers.open_picture(desk, picture, title, sample))
+        return View(
+            picture={
+                "id": picture.key,
+                "serial": next(handlers.SERIAL),
+                "src": render.data_url(picture.image),
+                "width": picture.size.width,
+                "height": picture.size.height,
+                "alt": sample.alt if sample else title,
+                "point": sample.point if sample else None,
+            },
+            chat=[],
+            notice="",
+            trouble="",
+            status=(" ".join(picture.notes), False),
+            running=False,
+            questions=sample.questions if sample else words.STARTERS,
+        )
+
+    def encode(self, key: Key) -> Iterator[View]:
+        """Encodes the picture ahead of the first question, and says how it went."""
+        if self.people.desk(key).picture is None:
+            return
+        yield View(status=(words.STATUS_ENCODING, True))
+        started = time.perf_counter()
+        try:
+            self._encoded(key, threading.Event())
+        except DeixisError as error:
+            yield View(notice=str(error), status=("", False))
+            return
+        yield View(status=(words.STATUS_ENCODED.format(ms=_since(started)), False))
+
+    def _encoded(self, key: Key, stop: threading.Event) -> EncodedPicture:
+        """Returns the desk's picture as the model keeps it, encoding it at most once."""
+        desk = self.people.desk(key)
+        picture = desk.picture
+        if picture is None:
+            raise PictureError(words.NO_PICTURE)
+        card = self.host.wait(stop).card
+        version = f"{card.name} {card.version}"
+        kept = desk.encoding(version)
+        if kept is not None:
+            return kept
+        encoded = self.host.call(lambda model: model.encode(picture.image), stop)
+        self.people.change(key, lambda now: now.with_encoding(version, encoded, picture.key))
+        return encoded
+
+    # --- questions -------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        key: Key,
+        text: str,
+        payload: object,
+        task: Capability | None = None,
+        typed: bool = False,
+    ) -> Iterator[View]:
+        """Answers a question.
+
+        Args:
+            key: who asks.
+            text: the question; `{number}` stands for the mark in hand.
+            payload: what is drawn, as the browser sent it.
+            task: what a button pins.
+            typed: whether the text comes from the question's box, which is then emptied.
+        """
+        try:
+            marks = self._marks(key, payload)
+            self._begin(key, text, marks, task)
+        except PictureError as error:
+            yield View(notice=str(error), trouble=str(error))
+        except DeixisError as error:
+            yield View(trouble=str(error), status=("", False))
+        else:
+            yield from self._run(key, View(taken=typed))
+
+    def click(self, key: Key, data: Mapping[str, Any]) -> Iterator[View]:
+        """Answers a click, or a button beside a mark."""
+        task = Capability(data["task"]) if data.get("task") in _FROM_CANVAS else None
+        yield from self.ask(key, str(data.get("question") or ""), data, task)
+
+    def starter(self, key: Key, text: str, payload: object) -> Iterator[View]:
+        """Answers a starter question; "this" without a mark means the sample's main thing."""
+        mark = handlers.starter_mark(self.people.desk(key), text, payload)
+        if mark is None:
+            yield from self.ask(key, text, payload)
+            return
+        question = words.CLICK_QUESTION.format(number=mark["name"][1:])
+        drawn = {"marks": [mark], "selected": mark["name"]}
+        for step, view in enumerate(self.ask(key, question, drawn, Capability.CLICK)):
+            yield (
+                replace(view, adopt={"mark": mark, "serial": next(handlers.SERIAL)})
+                if not step
+                else view
+            )
+
+    def again(
+        self,
+        key: Key,
+        rewind: Callable[[Desk], tuple[Desk, Exchange]],
+        text: str | None = None,
+    ) -> Iterator[View]:
+        """Asks an earlier question again, with other words if `text` is given."""
+        try:
+            desk, exchange = rewind(self.people.desk(key))
+            self.people.change(key, lambda _: desk)
+            marks = Marks(regions=exchange.regions)
+            pinned = exchange.task if text is None else None
+            self._begin(key, exchange.question if text is None else text, marks, pinned)
+        except DeixisError as error:
+            yield View(trouble=str(error))
+        else:
+            yield from self._run(key, View())
+
+    def stop(self, key: Key) -> None:
+        """Ends the answer that is growing; what was said so far stays."""
+        self.people.stop(key)
+
+    def clear(self, key: Key) -> View:
+        """Empties the conversation and takes the marks off the picture."""
+        self.people.stop(key)
+        desk = self.people.change(key, handlers.clear)
+        starters = desk.sample.questions if desk.sample else words.STARTERS
+        return View(
+            chat=[],
+            answer={"exchange": None, "cleared": True, "serial": next(handlers.SERIAL)},
+            trouble="",
+            running=False,
+            questions=starters if desk.picture else None,
+        )
+
+    def _marks(self, key: Key, payload: object) -> Marks:
+        desk = self.people.change(key, lambda now: handlers.set_screen(now, payload))
+        if desk.picture is None:
+            raise PictureError(words.NO_PICTURE)
+        return read_marks(payload, desk.picture.size, self.settings.max_regions)
+
+    def _begin(self, key: Key, text: str, marks: Marks, task: Capability | None) -> None:
+        limits = handlers.Limits(self.settings.max_text, self.settings.max_turns)
+        self.people.change(key, lambda now: handlers.begin(now, text, marks, task, limits))
+
+    def _run(self, key: Key, first: View) -> Iterator[View]:
+        """Answers the open exchange; every view but the last shows it growing."""
+        stop = self.people.begin(key)
+        desk = self.people.desk(key)
+        exchange = desk.exchanges[-1]
+        thinking = words.STATUS_THINKING if self.host.settled else words.STATUS_WAITING
+        yield replace(
+            first,
+            chat=self._chat(desk),
+            trouble="",
+            status=(thinking, True),
+            running=True,
+            questions=(),
+        )
+        try:
+            yield from self._stream(key, exchange, stop)
+        except DeixisError as error:
+            message = str(error)
+            self.people.change(key, lambda now: handlers.fail(now, exchange.number, message))
+        finally:
+            # However this ends, also when the browser has gone: no exchange stays open.
+            self.people.change(key, lambda now: handlers.close(now, exchange.number))
+        yield self._outcome(key, exchange.number, stop)
+
+    def _stream(self, key: Key, exchange: Exchange, stop: threading.Event) -> Iterator[View]:
+        """Yields the chat as the answer grows, and keeps the answer."""
+        encoded = self._encoded(key, stop)
+        started, shown = time.perf_counter(), 0.0
+        for event in self._events(key, exchange, encoded, stop):
+            if isinstance(event, Answer):
+                self._keep(key, exchange.number, event, _since(started))
+                return
+            desk = self._grow(key, exchange.number, event.text)
+            if time.perf_counter() - shown > STREAM_INTERVAL:
+                shown = time.perf_counter()
+                yield View(chat=self._chat(desk))
+
+    def _grow(self, key: Key, number: int, text: str) -> Desk:
+        return self.people.change(key, lambda now: handlers.grow(now, number, text))
+
+    def _keep(self, key: Key, number: int, answer: Answer, spent: int) -> None:
+        self.people.change(key, lambda now: handlers.finish(now, number, answer, spent))
+
+    def _events(
+        self, key: Key, exchange: Exchange, encoded: EncodedPicture, stop: threading.Event
+    ) -> Iterator[Event]:
+        """Yields the model's events for an exchange."""
+        desk = self.people.desk(key)
+        if exchange.names:
+            names, floor = exchange.names, handlers.DETECT_FLOOR
+            yield self.host.call(lambda model: model.detect(encoded, names, threshold=floor), stop)
+            return
+
+        def ask(model: Backend, stopped: Callable[[], bool]) -> Iterator[Event]:
+            if exchange.task is not None:
+                model.require(exchange.task)
+            return model.stream(
+                encoded,
+                exchange.question,
+                regions=exchange.regions,
+                history=handlers.history(desk, exchange.number, model.card.threshold),
+                task=exchange.task,
+                stop=stopped,
+            )
+
+        yield from self.host.stream(ask, stop)
+
+    def _outcome(self, key: Key, number: int, stop: threading.Event) -> View:
+        """Returns the view that ends an answer."""
+        desk = self.people.desk(key)
+        exchange = desk.exchange(number)
+        if not self.people.runs(key, stop):
+            return View(chat=self._chat(desk))  # another question was asked meanwhile
+        view = View(chat=self._chat(desk), running=False, status=("", False))
+        if exchange is None or exchange.answer is None:
+            return view
+        status = words.STATUS_ANSWERED.format(ms=exchange.milliseconds)
+        return replace(view, status=(status, False), answer=self._shown(desk))
+
+    # --- what is on display ----------------------------------------------------------------------
+
+    def sift(self, key: Key, data: Mapping[str, Any]) -> View:
+        """Redraws the answer at the slider's threshold; the model is not asked."""
+        return self._redraw(
+            key, lambda now: handlers.set_threshold(now, data.get("threshold")), data
+        )
+
+    def recall(self, key: Key, data: Mapping[str, Any]) -> View:
+        """Brings the boxes of an earlier answer back."""
+        return self._redraw(key, lambda now: handlers.show(now, data.get("exchange")), data)
+
+    def restyle(self, key: Key, style: str, heat: bool) -> View:
+        """Redraws the answer in another style."""
+        return self._redraw(key, lambda now: replace(now, style=style, heat=bool(heat)), {})
+
+    def _redraw(self, key: Key, change: Callable[[Desk], Desk], data: Mapping[str, Any]) -> View:
+        desk = self.people.change(key, lambda now: handlers.set_screen(change(now), data))
+        return View(answer=self._shown(desk), chat=self._chat(desk))
+
+    def threshold(self, desk: Desk) -> float:
+        """Returns the score from which boxes are shown: the person's choice, else the card's."""
+        if desk.threshold is not None:
+            return desk.threshold
+        return self.host.card.threshold if self.host.card else DEFAULT_THRESHOLD
+
+    def _chat(self, desk: Desk) -> list[dict[str, Any]]:
+        return phrases.chat(desk.exchanges, self.threshold(desk))
+
+    def _shown(self, desk: Desk) -> dict[str, Any]:
+        """Returns the canvas's `answer` for the exchange on display."""
+        exchange = desk.exchange(desk.shown)
+        if exchange is None or exchange.answer is None or desk.picture is None:
+            return {"exchange": None, "serial": next(handlers.SERIAL)}
+        threshold, src = self.threshold(desk), ""
+        if exchange.answer.groundings or (desk.heat and exchange.answer.word_boxes):
+            side, unit = desk.screen
+            style = render.Style(desk.style, heat=desk.heat, side=side, unit=unit)
+            drawn = render.annotate(desk.picture.image, exchange.answer, threshold, style)
+            src = render.data_url(drawn)
+        shown = {"src": src, "threshold": threshold, "serial": next(handlers.SERIAL)}
+        return {**render.overlay(exchange), **shown}
+
+
+def _since(started: float) -> int:
+    """Returns the milliseconds since a moment of `time.perf_counter`."""
+    return round(1000 * (time.perf_counter() - started))
