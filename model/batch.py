@@ -51,6 +51,8 @@ class Batch:
         regions: R shapes in the order of their `<region>` slots, row by row.
         names: int64[N, U], class names as detection encodes them; padded.
         asked: int64[M, 2]: picture and name of each detection group, which follow the G groups.
+        rois: float[S, 4], widened boxes in the canvas frame, one for each group routed to a mask or
+            a pose, in their order.
     """
 
     sight: Sight
@@ -58,6 +60,7 @@ class Batch:
     regions: Regions
     names: Tensor
     asked: Tensor
+    rois: Tensor
 
     def to(self, device: torch.device | str) -> Self:
         """Returns the batch on a device."""
@@ -67,6 +70,7 @@ class Batch:
             self.regions.to(device),
             self.names.to(device),
             self.asked.to(device),
+            self.rois.to(device),
         )
 
 
@@ -107,11 +111,17 @@ class Outputs:
         states: float[B, T, D], the language model's last states of the packed turns.
         boxes: groups of the turns, then groups of the names asked.
         word_boxes: float[W, 4], xyxy, canvas frame.
+        masks: float[S1, 28, 28], mask logits over the boxes of the groups routed to a mask.
+        joints: float[S2, 17, 2], canvas frame, for the groups routed to a pose.
+        visible: float[S2, 17], logits.
     """
 
     states: Tensor
     boxes: Boxes
     word_boxes: Tensor
+    masks: Tensor
+    joints: Tensor
+    visible: Tensor
 
 
 def pack(rows: Sequence[Sequence[TokenRow]]) -> Rows:

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 from model.errors import CheckpointError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from model.tokens import Vocabulary
     from model.vlm import DeixisModel
 
@@ -152,25 +154,36 @@ def verify(folder: Path) -> str:
     return hashlib.sha256(json.dumps(sums, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def load(folder: Path) -> tuple[DeixisModel, Vocabulary, str]:
+def load(folder: Path, *, grow: bool = False) -> tuple[DeixisModel, Vocabulary, str]:
     """Returns the model in float32, its vocabulary and its version, after verifying all of it.
+
+    Args:
+        folder: of the checkpoint.
+        grow: let parts that the checkpoint does not have yet start untrained, to be trained.
 
     Raises:
         CheckpointError: the folder is broken, or its weights are not finite or do not fit.
     """
-    import torch
+    from safetensors.torch import load_file
 
+    from model.config import ModelConfig
     from model.tokens import Vocabulary
     from model.vlm import DeixisModel
 
     recover(folder)
     version = verify(folder)
+    weights: dict[str, Tensor] = {}
     try:
-        model = DeixisModel.from_pretrained(
-            folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
-        )
+        sections = json.loads((folder / "config.json").read_text())["sections"]
+        model = DeixisModel.from_tree(ModelConfig.from_json(sections)).float()
+        for shard in sorted(folder.glob("*.safetensors")):
+            weights |= load_file(shard)
+        differing = model.load_state_dict(weights, strict=False)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder} could not be loaded: {error}") from error
+    if differing.unexpected_keys or (differing.missing_keys and not grow):
+        names = [*differing.missing_keys, *differing.unexpected_keys][:3]
+        raise CheckpointError(f"{folder} is of another architecture; it differs in {names}.")
     broken = [name for name, value in model.state_dict().items() if not value.isfinite().all()]
     if broken:
         raise CheckpointError(f"{folder} has numbers that are not finite in {broken[:3]}.")

@@ -128,13 +128,17 @@ class DecoderConfig(Section):
     num_fourier: int = 32
 
 
+TASKS = ("detect", "refer", "ground", "region", "click", "caption", "dense", "chat", "words",
+         "segment", "pose")  # fmt: skip
+
+
 @dataclass(frozen=True)
 class ModelConfig(Section):
     """A whole checkpoint.
 
     Attributes:
         threshold: score from which a box counts as found; chosen on validation pictures.
-        absent_threshold: best score below which a name is called "not present".
+        tasks: what the checkpoint was trained to do.
         classes: names of the trunk's own classes, in its order.
     """
 
@@ -143,7 +147,7 @@ class ModelConfig(Section):
     language: LanguageConfig = field(default_factory=LanguageConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     threshold: float = 0.3
-    absent_threshold: float = 0.3
+    tasks: tuple[str, ...] = TASKS
     classes: tuple[str, ...] = ()
 
     @classmethod

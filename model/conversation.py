@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,9 +12,22 @@ from transformers import DynamicCache
 
 from model.groundings import to_grounding
 from model.language import causal_mask
+from model.mask_head import paste
 from model.regions import draw
+from model.roi import widened
 from model.tokens import ROUTES, Marked, Special, Vocabulary
-from model.types import Answer, Box, Delta, Event, Finish, Grounding, Phrase, Shape, WordBox
+from model.types import (
+    Answer,
+    Box,
+    Delta,
+    Event,
+    Finish,
+    Grounding,
+    Keypoints,
+    Phrase,
+    Shape,
+    WordBox,
+)
 from model.writer import Writer
 
 if TYPE_CHECKING:
@@ -24,7 +37,7 @@ if TYPE_CHECKING:
 
 _ROUTE_IDS = {route.id for route in ROUTES}
 NEVER = [token.id for token in Special if token not in {Special.EOS, Special.PHRASE,
-         Special.PHRASE_END, Special.GRD}]  # fmt: skip
+         Special.PHRASE_END, Special.GRD, Special.SEG, Special.POSE}]  # fmt: skip
 """Tokens that are never generated."""
 WEAKEST = 0.5
 """A phrase of an answer keeps its best box down to this share of the threshold."""
@@ -91,6 +104,7 @@ class Conversation:
         self.writer = Writer(vocabulary)
         self.groundings: list[Grounding] = []
         self._phrase: Phrase | None = None
+        self._drawn_box: Box | None = None
         self._states: list[Tensor] = []
         self._cache = encoded.prefix.start()
 
@@ -130,6 +144,7 @@ class Conversation:
         ids = self.vocabulary.question(question, slots, tree.decoder.num_region_tokens)
         letterboxes = [self.encoded.letterbox] * len(shapes)
         grid = tree.trunk.sides[0] // 16
+        self._drawn_box = next((shape for shape in shapes if isinstance(shape, Box)), None)
         regions = draw(shapes, letterboxes, [0] * len(shapes), grid).to(self.model.device)
         tokens = self.model.region_encoder(regions, self.encoded.sight, self.encoded.objects)
         return self._feed(ids, tokens)
@@ -176,9 +191,28 @@ class Conversation:
             weak = self.threshold * WEAKEST
             found = to_grounding(self._phrase, logits, places, box, threshold=weak, limit=1)
         if found.boxes:
-            self.groundings.append(found)
+            self.groundings.append(self._draw_inside(found, route, states[:, 1:]))
         self._phrase = None
         return states[:, -1]
+
+    def _draw_inside(self, found: Grounding, route: int, links: Tensor) -> Grounding:
+        """Returns the grounding with a mask or key points in its best box, if so routed."""
+        if route == Special.GRD.id:
+            return found
+        box = self._drawn_box or found.boxes[0]
+        score = found.scores[:1]
+        letterbox, sight = self.encoded.letterbox, self.encoded.sight
+        roi = widened(letterbox.to_canvas(torch.tensor([box.as_tuple()], device=links.device)))
+        picture = torch.zeros(1, dtype=torch.long, device=links.device)
+        inside = (links, roi, picture, sight)
+        if route == Special.SEG.id:
+            mask = paste(self.model.mask_head(*inside)[0], roi[0], letterbox)
+            return replace(found, boxes=(box,), scores=score, masks=(mask,))
+        joints, visible = self.model.pose_head(*inside)
+        places = letterbox.to_unit(joints[0]).clamp(0, 1).tolist()
+        chance = visible[0].sigmoid().tolist()
+        pose = Keypoints(tuple((x, y, v) for (x, y), v in zip(places, chance, strict=True)))
+        return replace(found, boxes=(box,), scores=score, keypoints=(pose,))
 
     def _whole(self, finish: Finish) -> Answer:
         text = self.writer.text.strip()

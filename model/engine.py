@@ -12,7 +12,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from model import checkpoint
+from model import boxes, checkpoint
 from model.backends.base import INSTRUCTIONS, Backend, Card, EncodedPicture
 from model.batch import pad_names
 from model.conversation import Conversation, Prefix
@@ -20,7 +20,18 @@ from model.groundings import to_grounding
 from model.preprocess import PREPROCESS_VERSION, Letterbox
 from model.tokens import Special, Vocabulary, check_question, mark, referred
 from model.types import (
-    Answer, Capability, Event, Finish, Grounding, Phrase, Region, Size, Turn,
+    Answer,
+    Box,
+    Capability,
+    Delta,
+    Event,
+    Finish,
+    Grounding,
+    Phrase,
+    Region,
+    Shape,
+    Size,
+    Turn,
 )  # fmt: skip
 from model.vision import Sight
 from model.vlm import DeixisModel
@@ -28,12 +39,9 @@ from model.vlm import DeixisModel
 MAX_QUESTION = 2000
 MAX_TOKENS = 80
 NAMES_AT_ONCE = 40
-CAPABILITIES = frozenset(
-    {
-        Capability.DETECT, Capability.REFER, Capability.GROUND, Capability.REGION,
-        Capability.CLICK, Capability.CAPTION, Capability.CHAT, Capability.WORDS,
-    }
-)  # fmt: skip
+MAX_DENSE = 12
+SAME_PLACE = 0.7
+DESCRIBE = "Describe @1."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ class Engine(Backend):
             name=name,
             family="deixis",
             mechanism="queries",
-            capabilities=CAPABILITIES,
+            capabilities=frozenset(Capability(task) for task in tree.tasks),
             threshold=tree.threshold,
             vocabulary=tree.classes,
             parameters=sum(value.numel() for value in model.parameters()),
@@ -116,6 +124,8 @@ class Engine(Backend):
             yield self.detect(picture, question.split(","), threshold=threshold)
         elif task is Capability.REFER:
             yield self._refer(encoded, question, cut)
+        elif task is Capability.DENSE:
+            yield from self._dense(encoded, cut, stop)
         else:
             with self._lock:
                 talk = Conversation(self.model, self.vocabulary, encoded, cut)
@@ -132,8 +142,10 @@ class Engine(Backend):
     ) -> Answer:
         """Returns all instances of each name; see `Backend.detect`."""
         names = list(dict.fromkeys(check_question(name, 100) for name in names))
-        encoded = self._encoded(picture)
         cut = self.card.threshold if threshold is None else threshold
+        return self._detect(self._encoded(picture), names, cut, limit)
+
+    def _detect(self, encoded: Encoded, names: Sequence[str], cut: float, limit: int) -> Answer:
         found: list[Grounding] = []
         with self._lock:
             for low in range(0, len(names), NAMES_AT_ONCE):
@@ -162,6 +174,48 @@ class Engine(Backend):
             self._encoded(picture), INSTRUCTIONS[Capability.CAPTION], caption, spans,
             self.card.threshold if threshold is None else threshold,
         )  # fmt: skip
+
+    def _dense(
+        self, encoded: Encoded, cut: float, stop: Callable[[], bool] | None
+    ) -> Iterator[Event]:
+        """Yields a description of each thing found, most certain first."""
+        found = self._things(encoded, cut)
+        text, groundings = "", []
+        for box, score in found[:MAX_DENSE]:
+            if stop is not None and stop():
+                yield Answer(text, tuple(groundings), finish=Finish.CANCELLED)
+                return
+            words = self._talk(encoded, cut, DESCRIBE, ["@1"], [box]).text or "something"
+            start = len(text) + (2 if text else 0)
+            piece = f"; {words}" if text else words
+            text += piece
+            phrase = Phrase(words, start, len(text))
+            groundings.append(Grounding(phrase, (box,), (score,)))
+            yield Delta(piece)
+        finish = Finish.STOP if groundings else Finish.ABSENT
+        yield Answer(text or "Nothing that I know is here.", tuple(groundings), finish=finish)
+
+    def _things(self, encoded: Encoded, cut: float) -> list[tuple[Box, float]]:
+        """Returns what any known name finds, best first, each place once."""
+        answer = self._detect(encoded, self.card.vocabulary, cut, MAX_DENSE * 4)
+        found = [
+            (box, score)
+            for grounding in answer.groundings
+            for box, score in zip(grounding.boxes, grounding.scores, strict=True)
+        ]
+        found.sort(key=lambda item: -item[1])
+        places = torch.tensor([box.as_tuple() for box, _ in found]).view(-1, 4)
+        scores = torch.tensor([score for _, score in found])
+        return [found[i] for i in boxes.suppress(places, scores, SAME_PLACE, MAX_DENSE).tolist()]
+
+    def _talk(
+        self, encoded: Encoded, cut: float, question: str, slots: list[str], shapes: list[Shape]
+    ) -> Answer:
+        with self._lock:
+            talk = Conversation(self.model, self.vocabulary, encoded, cut)
+            *_, last = talk.answer(question, slots, shapes, MAX_TOKENS, None)
+        assert isinstance(last, Answer)
+        return last
 
     def _refer(self, encoded: Encoded, expression: str, cut: float) -> Answer:
         whole = [(0, len(expression))]

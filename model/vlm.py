@@ -18,7 +18,9 @@ from model.batch import Batch, Outputs
 from model.box_decoder import BoxDecoder
 from model.config import ModelConfig
 from model.language import Prefixed, build_language, causal_mask, packed_mask
+from model.mask_head import MaskHead
 from model.objects import ObjectEncoder
+from model.pose_head import PoseHead
 from model.projector import Projector
 from model.region_encoder import RegionEncoder
 from model.tokens import ROUTES, Special
@@ -61,6 +63,8 @@ class DeixisModel(PreTrainedModel):
         self.links = nn.Embedding(len(ROUTES) * tree.decoder.num_links, tree.language.width)
         self.box_decoder = BoxDecoder(tree)
         self.word_locator = WordLocator(tree)
+        self.mask_head = MaskHead(tree)
+        self.pose_head = PoseHead(tree)
         nn.init.normal_(self.links.weight, std=0.02)
         self.post_init()
 
@@ -96,13 +100,19 @@ class DeixisModel(PreTrainedModel):
         )
         states = self.prefixed.run(torch.cat([image, words], 1), mask, positions)[:, length:]
         links, picture = self.link_states(states, rows.groups)
+        route = rows.groups[:, 2]
+        drawn = route >= ROUTES.index(Special.SEG)
+        is_mask = route[drawn] == ROUTES.index(Special.SEG)
+        inside = (links[drawn], batch.rois, picture[drawn])
+        masks = self.mask_head(*(part[is_mask] for part in inside), batch.sight)
+        joints, visible = self.pose_head(*(part[~is_mask] for part in inside), batch.sight)
         if len(batch.asked):
             names = self.name_links(batch.names)
             links = torch.cat([links, names[batch.asked[:, 1]]])
             picture = torch.cat([picture, batch.asked[:, 0]])
         boxes = self.box_decoder(links, picture, batch.sight, objects)
         word_boxes = self.word_locator(states[rows.words[:, 0], rows.words[:, 1]])
-        return Outputs(states, boxes, word_boxes)
+        return Outputs(states, boxes, word_boxes, masks, joints, visible)
 
     def image_tokens(self, sight: Sight, objects: Tensor) -> tuple[Tensor, Tensor]:
         """Returns `<bos>` and image tokens float[B, P, D] and which are real, bool[B, P]."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from model.types import Answer, Box, Finish, Grounding, Phrase
@@ -43,6 +44,14 @@ def expression(words: str, boxes: Scored, least: float, finish: Finish) -> Answe
     return Answer("", finish=Finish.ABSENT if finish is Finish.STOP else finish)
 
 
+def locate(words: str, text: str) -> tuple[int, int] | None:
+    """Returns where words first stand in a text as whole words, whatever their case."""
+    if not words.strip():
+        return None
+    found = re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text, re.IGNORECASE)
+    return found.span() if found else None
+
+
 def anchored(
     caption: str, found: Iterable[tuple[str, Scored]], spans: Sequence[tuple[int, int]] | None
 ) -> dict[tuple[int, int], Scored]:
@@ -59,13 +68,12 @@ def anchored(
     """
     places: dict[tuple[int, int], Scored] = {}
     for words, boxes in found:
-        start = caption.lower().find(words.lower()) if words else -1
-        if start < 0:
+        own = locate(words, caption)
+        if own is None:
             continue
-        end = start + len(words)
-        own = [(start, end)]
-        for span in own if spans is None else [s for s in spans if s[0] < end and start < s[1]]:
-            places.setdefault(span, []).extend(boxes)
+        for span in [own] if spans is None else spans:
+            if span[0] < own[1] and own[0] < span[1]:
+                places.setdefault(span, []).extend(boxes)
     return places
 
 

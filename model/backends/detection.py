@@ -1,4 +1,4 @@
-"""Open-vocabulary detectors: names, expressions or the phrases of a caption in, scored boxes out."""
+"""Open-vocabulary detectors: names, expressions or a caption in, scored boxes out."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from model.backends.prompts import (
     expression_in,
     literal,
     names_in,
+    phrases_in,
     understand,
 )
 from model.backends.published import Foreign, PublishedBackend
@@ -91,7 +92,9 @@ class DetectorBackend(PublishedBackend):
         if asked.task is Capability.DETECT:
             return self.detect(encoded, names_in(asked.text), threshold=least)
         if asked.task is Capability.GROUND:
-            return self.ground(encoded, asked.text, self._phrases(asked.text), threshold=least)
+            starts = [(asked.text.index(words), len(words)) for words in phrases_in(asked.text)]
+            spans = [(start, start + length) for start, length in starts]
+            return self.ground(encoded, asked.text, spans, threshold=least)
         words = expression_in(asked.text)
         (boxes,) = self._run(self.find_names, encoded, [literal(words, self._control)])
         best = sorted(boxes, key=lambda pair: -pair[1])[:1]
@@ -123,12 +126,6 @@ class DetectorBackend(PublishedBackend):
         found = self._run(self.find_spans, self.encoded(picture), caption, spans)
         places = dict(zip(spans, found, strict=True))
         return captioned(caption, places, self._least(threshold), Finish.STOP)
-
-    def _phrases(self, caption: str) -> list[tuple[int, int]]:
-        """Returns where a caption names things: the stretches between commas and full stops."""
-        return [
-            (caption.index(name), caption.index(name) + len(name)) for name in names_in(caption)
-        ]
 
     def _run(self, work: Callable[..., Foreign], *arguments: object) -> Foreign:
         import torch

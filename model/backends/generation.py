@@ -93,15 +93,14 @@ class GenerativeBackend(PublishedBackend, WritingBackend):
                     if not sink.gone:
                         self._generate(self.inputs(encoded, prompt, turns), watch)
                     return
-                except torch.OutOfMemoryError as error:
+                except torch.OutOfMemoryError:
                     # Worth one more try with the cache freed, unless words are already out.
                     if watch.told or attempt == 2:
                         raise BackendError(
                             f"{self.card.device} ran out of memory while answering; ask about a "
                             "smaller picture, or choose a smaller model."
-                        ) from error
-                finally:
-                    release()
+                        ) from None
+                release()
 
     def _generate(self, inputs: dict[str, Any], watch: Foreign) -> None:
         from transformers import LogitsProcessorList, StoppingCriteriaList

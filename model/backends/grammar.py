@@ -15,6 +15,7 @@ from typing import Literal
 # The standard `re` cannot tell "no match" from "not yet a match", which streaming needs.
 import regex
 
+from model.backends.answers import locate
 from model.backends.frames import Frame
 from model.errors import RegionError
 from model.types import Box, Capability, Phrase, Size
@@ -278,12 +279,12 @@ class Reader:
         self._current = self._labels[label] = _Item()
         if not label:
             return
-        found = regex.search(rf"(?<!\w){regex.escape(label)}(?!\w)", self.text, regex.IGNORECASE)
-        if found is None:
+        span = locate(label, self.text)
+        if span is None:
             self._append(label, ", " if self._listed == len(self.text) else " ")
             self._gap, self._listed = "", len(self.text)
-        start, end = found.span() if found else (len(self.text) - len(label), len(self.text))
-        self._current.start, self._current.end = start, end
+            span = (self._listed - len(label), self._listed)
+        self._current.start, self._current.end = span
 
     def _numbers(self, text: str, start: int) -> list[tuple[float, Span]]:
         return [

@@ -32,6 +32,14 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _PART = re.compile(r"\s*[,;]\s*|\s+(?:and|or)\s+|\s*[.?!]+\s*", re.IGNORECASE)
+_BETWEEN = re.compile(
+    r"[,;:.!?]|\b(?:and|or|but|while|with|without|in|on|at|by|near|under|over|behind|beside|above"
+    r"|below|between|against|from|to|into|onto|next to|in front of|is|are|was|were|has|have|there"
+    r"|it|they|holding|wearing|riding|sitting|standing|walking|eating|looking|playing|carrying"
+    r"|lying|using|watching|parked)\b",
+    re.IGNORECASE,
+)
+_SEVERAL = re.compile(r"\b(?:all|every|each|count|how many)\b", re.IGNORECASE)
 _ARTICLE = re.compile(r"^(?:the|an?|all|any|some)\s+", re.IGNORECASE)
 
 
@@ -98,7 +106,7 @@ def intent(text: str, pointed: bool, capabilities: Collection[Capability]) -> Ca
     elif _CAPTION.search(text):
         wishes += [Capability.CAPTION]
     if not pointed:
-        several = len(names_in(text)) > 1
+        several = len(names_in(text)) > 1 or _SEVERAL.search(text)
         wishes += [Capability.DETECT, Capability.REFER] if several else [Capability.REFER]
         wishes += [Capability.DETECT, Capability.CAPTION]
     for wish in wishes:
@@ -127,6 +135,17 @@ def expression_in(text: str) -> str:
         'man left of the bench'
     """
     return _LEAD.sub("", text, count=1).strip(" \t\n.?!") or text.strip()
+
+
+def phrases_in(caption: str) -> list[str]:
+    """Returns the stretches of a caption between its small words: roughly its noun phrases.
+
+    Example:
+        >>> phrases_in("A man in a red hat is holding a cup.")
+        ['A man', 'a red hat', 'a cup']
+    """
+    parts = (part.strip() for part in _BETWEEN.split(caption))
+    return list(dict.fromkeys(part for part in parts if len(_ARTICLE.sub("", part)) > 1))
 
 
 def check_names(names: Iterable[str]) -> list[str]:

@@ -111,7 +111,7 @@ class QwenVLBackend(GenerativeBackend):
         }
 
     def _text(self, prompt: str, turns: Sequence[tuple[str, str]]) -> str:
-        """Returns the conversation in the model's template; the picture is in its first question."""
+        """Returns the conversation in the model's template, the picture in its first question."""
         questions = [question for question, _ in turns] + [prompt]
         first = [{"type": "image"}, {"type": "text", "text": questions[0]}]
         messages: list[dict[str, Any]] = [

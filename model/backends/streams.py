@@ -21,6 +21,8 @@ class Sink(Generic[Item]):
         self._stop = stop
         self.queue: queue.SimpleQueue[Item | _End] = queue.SimpleQueue()
         self.left = threading.Event()
+        self.cancel: Callable[[], None] | None = None
+        """What wakes the work if it waits for something; called when the reader leaves."""
 
     @property
     def gone(self) -> bool:
@@ -69,3 +71,5 @@ def pump(work: Callable[[Sink[Item]], None], stop: Stop | None = None) -> Iterat
             yield item
     finally:
         sink.left.set()
+        if sink.cancel is not None:
+            sink.cancel()

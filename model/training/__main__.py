@@ -47,6 +47,22 @@ def _train(options: argparse.Namespace) -> int:
     return 0 if done else 3
 
 
+def _calibrate(options: argparse.Namespace) -> int:
+    from model.records import read_records
+    from model.training.release import calibrate
+
+    threshold = calibrate(options.checkpoint, list(read_records(options.records)))
+    print(f"{options.checkpoint}: a box counts as found from a score of {threshold}")
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from model.training.release import measure
+
+    measure(options.checkpoint, options.records, options.limit)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m model.training")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -60,6 +76,14 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--trunk", type=Path, help="ONNX file with the weights of a new trunk")
     train.add_argument("--minutes", type=float, default=math.inf, help="stop after so long")
     train.add_argument("--out", type=Path, help="write the averaged weights as this checkpoint")
+    calibrate = verbs.add_parser("calibrate", help="choose the threshold on validation records")
+    calibrate.set_defaults(run=_calibrate)
+    evaluate = verbs.add_parser("evaluate", help="predict, score and write metrics.json")
+    evaluate.set_defaults(run=_evaluate)
+    evaluate.add_argument("--limit", type=int, help="only the first so many records")
+    for verb in (calibrate, evaluate):
+        verb.add_argument("--checkpoint", type=Path, required=True, help="folder to measure")
+        verb.add_argument("--records", type=Path, required=True, help="validation JSONL")
     return parser
 
 

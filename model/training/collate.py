@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from model.batch import Batch, pack, pad_names
 from model.config import ModelConfig
+from model.mask_head import MASK_SIDE, crop
+from model.pose_head import NUM_JOINTS
 from model.preprocess import Letterbox
 from model.regions import draw
+from model.roi import widened
 from model.tokens import Special, TokenRow, Vocabulary, mark, referred
 from model.training.targets import Targets, pad_boxes
 from model.types import Answer, Box, Grounding, Shape, Size, Turn
@@ -52,7 +55,7 @@ class Collator:
                 budget -= len(row.ids)
                 rows[-1].append(row)
                 shapes += [(shape, number) for shape in slots]
-                truth.add_turn(turn.answer, row, letterbox)
+                truth.add_turn(turn, row, letterbox)
         names: dict[str, int] = {}
         asked: list[tuple[int, int]] = []
         for number, (lesson, letterbox) in enumerate(zip(lessons, letterboxes, strict=True)):
@@ -68,13 +71,17 @@ class Collator:
         links = config.decoder.num_links
         tokens = pad_names([self._vocabulary.name(name, links) for name in names])
         table = torch.tensor(asked, dtype=torch.long).view(-1, 2)
-        return Batch(sight, pack(rows), regions, tokens, table), truth.targets()
+        return Batch(sight, pack(rows), regions, tokens, table, truth.rois()), truth.targets()
 
     def _row(self, turn: Turn) -> tuple[TokenRow, list[Shape]]:
         config, by_name = self._config.decoder, {r.name: r.shape for r in turn.regions}
         slots = referred(turn.question, list(by_name))
         question = self._vocabulary.question(turn.question, slots, config.num_region_tokens)
-        pieces = list(mark(turn.answer.text, phrase_spans(turn.answer), Special.GRD))
+        routes = iter([route_of(grounding) for grounding in kept_groundings(turn.answer)])
+        pieces = [
+            replace(piece, route=next(routes)) if piece.route else piece
+            for piece in mark(turn.answer.text, phrase_spans(turn.answer), Special.GRD)
+        ]
         row = self._vocabulary.turn(question, pieces, config.num_links)
         return row, [by_name[name] for name in slots]
 
@@ -82,6 +89,13 @@ class Collator:
 def phrase_spans(answer: Answer) -> list[tuple[int, int]]:
     """Returns the spans of an answer's grounded phrases, in reading order, without overlaps."""
     return [(g.phrase.start or 0, g.phrase.end or 0) for g in kept_groundings(answer)]
+
+
+def route_of(grounding: Grounding) -> Special:
+    """Returns the routing token that a grounding is written with."""
+    if grounding.masks:
+        return Special.SEG
+    return Special.POSE if grounding.keypoints else Special.GRD
 
 
 def kept_groundings(answer: Answer) -> list[Grounding]:
@@ -107,9 +121,16 @@ class _Truth:
         self._name_boxes: list[Tensor] = []
         self._name_classes: list[int] = []
         self._words: list[Tensor] = []
+        self._rois: list[Tensor] = []
+        self._masks: list[Tensor] = []
+        self._joints: list[Tensor] = []
+        self._person_sizes: list[Tensor] = []
 
-    def add_turn(self, answer: Answer, row: TokenRow, letterbox: Letterbox) -> None:
-        groundings = kept_groundings(answer)
+    def add_turn(self, turn: Turn, row: TokenRow, letterbox: Letterbox) -> None:
+        groundings = kept_groundings(turn.answer)
+        for grounding in groundings:
+            if grounding.masks or grounding.keypoints:
+                self._draw_inside(grounding, turn, letterbox)
         in_canvas = [letterbox.to_canvas(as_tensor(g.boxes)) for g in groundings]
         self._turn_boxes += in_canvas
         self._turn_classes += [self._class_of.get(g.phrase.text.lower(), -100) for g in groundings]
@@ -117,6 +138,23 @@ class _Truth:
         for _, piece in row.words:
             boxes = in_canvas[piece_to_group[piece]]
             self._words.append(torch.cat([boxes[:, :2].amin(0), boxes[:, 2:].amax(0)]))
+
+    def _draw_inside(self, grounding: Grounding, turn: Turn, letterbox: Letterbox) -> None:
+        shape = turn.regions[0].shape if turn.regions else None
+        box = shape if isinstance(shape, Box) else grounding.boxes[0]
+        roi = widened(letterbox.to_canvas(as_tensor([box])))[0]
+        self._rois.append(roi)
+        if grounding.masks:
+            self._masks.append(crop(grounding.masks[0], roi, letterbox))
+        else:
+            joints = torch.tensor(grounding.keypoints[0].points)
+            joints[:, :2] = letterbox.to_canvas(joints[:, :2])
+            self._joints.append(joints)
+            true = letterbox.to_canvas(as_tensor(grounding.boxes[:1]))[0]
+            self._person_sizes.append(true[2:] - true[:2])
+
+    def rois(self) -> Tensor:
+        return torch.stack(self._rois) if self._rois else torch.zeros(0, 4)
 
     def add_name(self, name: str, boxes: Sequence[Box], letterbox: Letterbox) -> None:
         self._name_boxes.append(letterbox.to_canvas(as_tensor(boxes)))
@@ -128,7 +166,16 @@ class _Truth:
         expression[: len(self._turn_boxes)] = True
         words = torch.stack(self._words) if self._words else torch.zeros(0, 4)
         classes = torch.tensor([*self._turn_classes, *self._name_classes], dtype=torch.long)
-        return Targets(boxes, real, classes, expression, words)
+        return Targets(
+            boxes, real, classes, expression, words,
+            masks=_stack(self._masks, MASK_SIDE, MASK_SIDE),
+            joints=_stack(self._joints, NUM_JOINTS, 3),
+            person_size=_stack(self._person_sizes, 2),
+        )  # fmt: skip
+
+
+def _stack(rows: Sequence[Tensor], *shape: int) -> Tensor:
+    return torch.stack(list(rows)) if rows else torch.zeros(0, *shape)
 
 
 def as_tensor(boxes: Sequence[Box]) -> Tensor:

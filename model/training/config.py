@@ -24,7 +24,7 @@ class Source(Section):
 
 @dataclass(frozen=True)
 class Stage(Section):
-    """A stretch of training with one choice of what learns.
+    """A stretch of training with one choice of what learns, from the averaged weights so far.
 
     Attributes:
         name: for the log.
@@ -33,6 +33,7 @@ class Stage(Section):
         learning_rate: peak of the cosine, reached after the warm-up.
         warmup: share of the steps.
         trains: prefixes of the parameters that learn; the others are frozen.
+        lessons: what is asked of each picture.
     """
 
     name: str = "joint"
@@ -42,8 +43,9 @@ class Stage(Section):
     warmup: float = 0.03
     trains: tuple[str, ...] = (
         "objects", "projector", "region_encoder", "prefixed", "links", "box_decoder",
-        "word_locator",
+        "word_locator", "mask_head", "pose_head",
     )  # fmt: skip
+    lessons: LessonConfig = field(default_factory=LessonConfig)
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,6 @@ class Recipe(Section):
     model: ModelConfig = field(default_factory=ModelConfig)
     sources: tuple[Source, ...] = ()
     stages: tuple[Stage, ...] = (Stage(),)
-    lessons: LessonConfig = field(default_factory=LessonConfig)
     losses: LossConfig = field(default_factory=LossConfig)
     weight_decay: float = 0.05
     clip: float = 1.0

@@ -11,9 +11,22 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from model.config import Section
+from model.pose_head import MIRROR
 from model.records import Expression, LabelledObject, Record
 from model.training import wording
-from model.types import Answer, Box, Finish, Grounding, Phrase, Point, Points, Region, Shape, Turn
+from model.types import (
+    Answer,
+    Box,
+    Finish,
+    Grounding,
+    Keypoints,
+    Phrase,
+    Point,
+    Points,
+    Region,
+    Shape,
+    Turn,
+)
 from model.vocabulary import LABEL_SPACES
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -31,6 +44,8 @@ class LessonConfig(Section):
     find_all: int = 1
     questions: int = 2
     names: int = 6
+    masks: int = 2
+    poses: int = 1
 
 
 def lessons(record: Record, config: LessonConfig, random: Random) -> list[Turn]:
@@ -42,6 +57,8 @@ def lessons(record: Record, config: LessonConfig, random: Random) -> list[Turn]:
         (config.clicks, name_clicks),
         (config.find_all, find_all),
         (config.questions, questions),
+        (config.masks, segment),
+        (config.poses, pose),
     )
     turns: list[Turn] = []
     for most, maker in makers:
@@ -79,7 +96,12 @@ def mirrored(record: Record) -> Record:
     return replace(
         record,
         objects=tuple(
-            replace(thing, box=flip(thing.box), polygons=(), keypoints=None)
+            replace(
+                thing,
+                box=flip(thing.box),
+                polygons=tuple(_flipped(outline) for outline in thing.polygons),
+                keypoints=_mirrored_pose(thing.keypoints),
+            )
             for thing in record.objects
         ),
         # The places of phrases would move with the words, so only the plain text is kept.
@@ -201,6 +223,28 @@ def loosened(box: Box, random: Random) -> Box:
     )
 
 
+def segment(record: Record, random: Random) -> Iterator[Turn]:
+    """Yields things to be cut out; the mask is at the picture's size."""
+    for thing in _things(record, random):
+        if thing.polygons:
+            cut = replace(_grounding(thing.label, 0, len(thing.label), [thing.box]),
+                          masks=(thing.mask(record.size),))  # fmt: skip
+            shape = loosened(thing.box, random)
+            question = random.choice(wording.SEGMENT)
+            yield Turn(question, Answer(thing.label, (cut,)), (Region("@1", shape),))
+
+
+def pose(record: Record, random: Random) -> Iterator[Turn]:
+    """Yields persons whose joints are marked."""
+    for thing in _things(record, random):
+        if thing.keypoints is not None and sum(v > 0 for _, _, v in thing.keypoints.points) >= 4:
+            posed = replace(_grounding(thing.label, 0, len(thing.label), [thing.box]),
+                            keypoints=(thing.keypoints,))  # fmt: skip
+            shape = loosened(thing.box, random)
+            question = random.choice(wording.POSE)
+            yield Turn(question, Answer(thing.label, (posed,)), (Region("@1", shape),))
+
+
 def questions(record: Record, random: Random) -> Iterator[Turn]:
     """Yields template-grade questions whose answers follow from the boxes, in random order."""
     makers = [_count, _is_there, _colour, _side, _place, _off_topic]
@@ -277,6 +321,17 @@ def _named(random: Random, ways: Sequence[str], text: str, shapes: Sequence[Shap
 def _pointed(random: Random, ways: Sequence[str], text: str, boxes: Sequence[Box]) -> Turn:
     question = random.choice(ways).format(text)
     return Turn(question, Answer(text, (_grounding(text, 0, len(text), boxes),)))
+
+
+def _flipped(outline: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(1 - value if i % 2 == 0 else value for i, value in enumerate(outline))
+
+
+def _mirrored_pose(pose: Keypoints | None) -> Keypoints | None:
+    if pose is None:
+        return None
+    swapped = (pose.points[joint] for joint in MIRROR)
+    return Keypoints(tuple((1 - x if v > 0 else 0.0, y, v) for x, y, v in swapped))
 
 
 def _grounding(text: str, start: int, end: int, boxes: Sequence[Box]) -> Grounding:

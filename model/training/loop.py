@@ -97,6 +97,8 @@ class Trainer:
             number += 1
         stage = self.recipe.stages[number]
         if number != self._stage:
+            if self._stage >= 0:
+                _assign(self.model, self.average.items())
             for name, value in self.model.named_parameters():
                 value.requires_grad_(name.startswith(stage.trains))
             if self._stage >= 0 or self.optimizer is None:
@@ -111,7 +113,7 @@ class Trainer:
             group["lr"] = rate
         seed = self.recipe.seed * 1_000_003 + self.step
         torch.manual_seed(seed)
-        batch, targets = self.collate(*self._draw(stage.batch, random.Random(seed)))
+        batch, targets = self.collate(*self._draw(stage, random.Random(seed)))
         device = self.accelerator.device
         batch, targets = batch.to(device), targets.to(device)
         self.model.train()
@@ -133,15 +135,16 @@ class Trainer:
             self.average[name].lerp_(value, 1 - decay)
         return {"loss": loss.item(), **parts, "norm": float(norm), "rate": rate}
 
-    def _draw(self, count: int, generator: random.Random) -> tuple[list[Lesson], Sight]:
-        """Returns lessons about `count` pictures and what was seen of them, half of them mirrored."""
-        chosen = generator.choices(self.schools, [s.share for s in self.schools], k=count)
+    def _draw(self, stage: Stage, generator: random.Random) -> tuple[list[Lesson], Sight]:
+        """Returns lessons about a step's pictures and their sight, half of them mirrored."""
+        shares = [school.share for school in self.schools]
+        chosen = generator.choices(self.schools, shares, k=stage.batch)
         drawn, sights, flips = [], [], []
         for school in sorted(chosen, key=self.schools.index):
             number = generator.randrange(len(school.records))
             record, flip = school.records[number], generator.random() < 0.5
             record = mirrored(record) if flip else record
-            config = self.recipe.lessons
+            config = stage.lessons
             drawn.append(
                 Lesson(
                     record.size,

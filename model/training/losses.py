@@ -29,6 +29,10 @@ class LossConfig(Section):
         retrieval: softmax over the proposals of one expression (ours, after ChatRex).
         trunk_class: the class a phrase means among the trunk's own (ours).
         words: per-word boxes (PixelLLM: 0.1).
+        mask: binary cross-entropy of mask cells (Mask2Former: 5; 2 here, cells are coarse).
+        dice: overlap of masks (Mask2Former: 5; 2 here).
+        joints: distance of key points in units of the person (ours).
+        visible: whether a joint is visible (ours).
     """
 
     text: float = 1.0
@@ -39,6 +43,10 @@ class LossConfig(Section):
     retrieval: float = 1.0
     trunk_class: float = 0.5
     words: float = 0.1
+    mask: float = 2.0
+    dice: float = 2.0
+    joints: float = 5.0
+    visible: float = 0.2
 
 
 def total(
@@ -51,6 +59,10 @@ def total(
         "retrieval": retrieval(outputs, targets),
         "trunk_class": trunk_class(outputs.boxes.class_logits, targets.trunk_class),
         "words": words(outputs.word_boxes, targets.word_boxes),
+        "mask": mask(outputs.masks, targets.masks),
+        "dice": dice(outputs.masks, targets.masks),
+        "joints": joints(outputs.joints, targets.joints, targets.person_size),
+        "visible": visible(outputs.visible, targets.joints),
     }
     loss = sum((getattr(weights, name) * part for name, part in parts.items()), torch.zeros(()))
     return loss, {name: float(part.detach()) for name, part in parts.items()}
@@ -121,3 +133,36 @@ def words(predicted: Tensor, wanted: Tensor) -> Tensor:
     """Returns the mean L1 distance of word boxes where they are known. Source: PixelLLM, eq. 3."""
     known = ~wanted.isnan().any(-1)
     return (predicted[known] - wanted[known]).abs().mean() if known.any() else predicted.sum() * 0
+
+
+def mask(logits: Tensor, covered: Tensor) -> Tensor:
+    """Returns the mean cross-entropy of mask cells; targets are the covered shares."""
+    if not len(covered):
+        return logits.sum() * 0
+    return F.binary_cross_entropy_with_logits(logits, covered)
+
+
+def dice(logits: Tensor, covered: Tensor) -> Tensor:
+    """Returns one minus the soft Dice overlap, averaged over masks. Source: V-Net, eq. 3."""
+    if not len(covered):
+        return logits.sum() * 0
+    chance = logits.sigmoid().flatten(1)
+    truth = covered.flatten(1)
+    overlap = 2 * (chance * truth).sum(1) + 1
+    return (1 - overlap / (chance.sum(1) + truth.sum(1) + 1)).mean()
+
+
+def joints(predicted: Tensor, wanted: Tensor, person_size: Tensor) -> Tensor:
+    """Returns the mean L1 distance of marked joints in units of the person's box."""
+    marked = wanted[..., 2] > 0
+    if not marked.any():
+        return predicted.sum() * 0
+    away = ((predicted - wanted[..., :2]) / person_size.unsqueeze(1).clamp(min=1e-3)).abs().sum(-1)
+    return away.clamp(max=2)[marked].mean()
+
+
+def visible(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Returns the mean cross-entropy of "this joint is marked"."""
+    if not len(wanted):
+        return logits.sum() * 0
+    return F.binary_cross_entropy_with_logits(logits, (wanted[..., 2] > 0).to(logits))

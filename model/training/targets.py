@@ -20,6 +20,9 @@ class Targets:
         trunk_class: int64[G], the trunk class a phrase means, -100 if unknown.
         expression: bool[G], groups that mean things in the picture and compete over proposals.
         word_boxes: float[W, 4]; NaN where unknown.
+        masks: float[S1, 28, 28], covered share of each cell of the widened boxes.
+        joints: float[S2, 17, 3], places in the canvas frame and visibility 0, 1 or 2.
+        person_size: float[S2, 2], width and height of the person's box.
     """
 
     boxes: Tensor
@@ -27,6 +30,9 @@ class Targets:
     trunk_class: Tensor
     expression: Tensor
     word_boxes: Tensor
+    masks: Tensor
+    joints: Tensor
+    person_size: Tensor
 
     def to(self, device: torch.device | str) -> Self:
         """Returns the targets on a device."""

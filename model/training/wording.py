@@ -40,6 +40,17 @@ PLAIN_CAPTION = (
     "A caption without boxes, please.", "Only describe it.", "In plain words, what do you see?",
     "Plain caption.", "Say what you see, no boxes.",
 )  # fmt: skip
+SEGMENT = (
+    "Segment @1.", "Cut out @1.", "Give me the mask of @1.", "Outline @1.", "Mask @1.",
+    "Segment the thing in @1.", "Draw the outline of @1.", "Where exactly is @1? Segment it.",
+    "Separate @1 from the background.", "Show the pixels of @1.",
+)  # fmt: skip
+POSE = (
+    "Show the pose of @1.", "What is the pose of @1?", "Draw the skeleton of @1.",
+    "Key points of @1.", "Mark the joints of @1.", "Find the body parts of @1.",
+    "Estimate the pose of @1.", "Where are the arms and legs of @1?", "Skeleton of @1, please.",
+    "Show me the key points of @1.",
+)  # fmt: skip
 COUNT = (
     "How many {} are there?", "How many {}?", "Count the {}.", "What number of {} is there?",
     "How many {} can you see?", "Number of {}?", "Tell me how many {} there are.",

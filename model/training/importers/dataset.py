@@ -252,7 +252,7 @@ class _Import:
             format=self.format,
             pictures=dict(Counter(splits[item.id] for item in used)),
             counts=dict(counts),
-            classes=classes[:MAX_CLASSES],
+            classes=tuple(classes[:MAX_CLASSES]),
             num_classes=len(classes),
             duplicates=len(self.items) - len({item.pixels for item in self.items}),
             left_out=len(self.items) - len(used),

@@ -78,8 +78,9 @@ class ImportReport:
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Returns the report of `to_json`."""
         fields = {key: value[key] for key in cls.__slots__}
-        fields["classes"] = [ClassCount(**item) for item in value["classes"]]
-        fields["refused"] = [Refusal(**item) for item in value["refused"]]
+        fields["classes"] = tuple(ClassCount(**item) for item in value["classes"])
+        fields["refused"] = tuple(Refusal(**item) for item in value["refused"])
+        fields["notes"] = tuple(value["notes"])
         return cls(**fields)
 
     def to_text(self) -> str:

@@ -1,0 +1,117 @@
+"""From trained weights to a checkpoint that can be shipped: threshold, measured numbers, card."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from model import checkpoint
+from model.engine import Engine, load
+from model.evaluate import evaluate_lines
+from model.metrics.queries import Task, plan
+from model.predict import predict, tasks_of
+from model.records import Record, class_names, read_records
+from model.training.trunk_alone import TrunkAlone
+
+LOWEST_SCORE = 0.01
+TABLE_START, TABLE_END = "<!-- measured -->", "<!-- /measured -->"
+
+
+def calibrate(folder: Path, records: Sequence[Record]) -> float:
+    """Chooses the threshold at which "not present" is right most often, and writes it.
+
+    The names asked are those of the task `absent`; the F1 of "not present" is highest at the
+    returned score.
+    """
+    engine = load(folder)
+    absent: list[float] = []
+    present: list[float] = []
+    planned = plan(records, [Task.ABSENT], class_names(records))
+    for record, queries in tqdm(planned, desc="calibrate", unit="picture", file=sys.stderr):
+        names = [query.value for query in queries]
+        if names:
+            shown = {thing.label for thing in record.objects}
+            best = _best_scores(engine, record, names)
+            for name in names:
+                (present if name in shown else absent).append(best.get(name, 0.0))
+    threshold = best_threshold(absent, present)
+    _write_threshold(folder, threshold)
+    return threshold
+
+
+def best_threshold(absent: Sequence[float], present: Sequence[float]) -> float:
+    """Returns the score below which "not present" has the highest F1.
+
+    Example:
+        >>> best_threshold(absent=[0.1, 0.2], present=[0.6, 0.9])
+        0.4
+    """
+    scores = sorted({0.0, 1.0, *absent, *present})
+    cuts = [(a + b) / 2 for a, b in zip(scores, scores[1:], strict=False)]
+
+    def f1(cut: float) -> float:
+        right = sum(score < cut for score in absent)
+        wrong = sum(score < cut for score in present)
+        return 2 * right / max(1, right + wrong + len(absent))
+
+    return round(max(cuts, key=f1), 4)
+
+
+def _best_scores(engine: Engine, record: Record, names: Sequence[str]) -> dict[str, float]:
+    answer = engine.detect(record.read_picture(), names, threshold=LOWEST_SCORE)
+    return {g.phrase.text: max(g.scores) for g in answer.groundings}
+
+
+def _write_threshold(folder: Path, threshold: float) -> None:
+    model, vocabulary, _ = checkpoint.load(folder)
+    model.config.sections = replace(model.tree, threshold=threshold).to_json()
+    checkpoint.save(model, vocabulary, folder)
+
+
+def measure(folder: Path, records: Path, limit: int | None = None) -> dict[str, Any]:
+    """Predicts and scores every task the checkpoint can do; writes `metrics.json` beside it.
+
+    Returns:
+        The metrics, with the trunk's own detection under `trunk_alone`.
+    """
+    read = list(read_records(records, limit))
+    engine = load(folder)
+    tasks = tasks_of(engine, "all")
+    total = sum(len(queries) for _, queries in plan(read, tasks, class_names(read), 0))
+    lines = tqdm(predict(engine, read, tasks), total=total, unit="query", file=sys.stderr)
+    metrics = evaluate_lines(read, lines)
+    print(metrics.table())
+    baseline = evaluate_lines(read, predict(TrunkAlone(engine.model), read, [Task.DETECT]))
+    print(baseline.table())
+    out = {
+        "records": records.name,
+        **metrics.to_json(),
+        "trunk_alone": baseline.to_json()["tasks"]["detect"],
+    }
+    (folder / "metrics.json").write_text(json.dumps(out, indent=1) + "\n")
+    card = folder / "README.md"
+    if card.is_file():
+        card.write_text(with_table(card.read_text(), out))
+    return out
+
+
+def with_table(card: str, metrics: dict[str, Any]) -> str:
+    """Returns a model card with the measured numbers between its two marks."""
+    before, found, rest = card.partition(TABLE_START)
+    _, closed, after = rest.partition(TABLE_END)
+    if not (found and closed):
+        return card
+    rows = ["| task | measure | value | 95 % interval | items |", "|---|---|---|---|---|"]
+    tasks = {**metrics["tasks"], "detect, trunk alone": metrics["trunk_alone"]}
+    for task, report in tasks.items():
+        for name, value in report["measures"].items():
+            interval = f"{value['low']} to {value['high']}"
+            rows.append(f"| {task} | {name} | {value['value']} | {interval} | {value['count']} |")
+    table = "\n".join(rows)
+    return f"{before}{TABLE_START}\n{table}\n{TABLE_END}{after}"
