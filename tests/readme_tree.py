@@ -67,7 +67,7 @@ def own_words(path: str) -> str:
     file = ROOT / path / "__init__.py" if path.endswith("/") else ROOT / path
     if not file.exists():
         return ""
-    text = file.read_text("utf-8")
+    text = file.read_text("utf-8", errors="replace")
     if file.suffix == ".py":
         sentence = (ast.get_docstring(ast.parse(text)) or "").split("\n")[0]
     else:
