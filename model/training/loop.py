@@ -209,7 +209,7 @@ class Trainer:
         current = {name: value.clone() for name, value in _learned(self.model)}
         try:
             _assign(self.model, self.average.items())
-            checkpoint.save(self.model, self.vocabulary, folder)
+            checkpoint.save(self.model, self.vocabulary, folder, half=True)
         finally:
             _assign(self.model, current.items())
 

@@ -71,7 +71,7 @@ def _best_scores(engine: Engine, record: Record, names: Sequence[str]) -> dict[s
 def _write_threshold(folder: Path, threshold: float) -> None:
     model, vocabulary, _ = checkpoint.load(folder)
     model.config.sections = replace(model.tree, threshold=threshold).to_json()
-    checkpoint.save(model, vocabulary, folder)
+    checkpoint.save(model, vocabulary, folder, half=True)
 
 
 def measure(folder: Path, records: Path, limit: int | None = None) -> dict[str, Any]:
