@@ -210,7 +210,9 @@ outputs = st.lists(st.sampled_from(MARKS) | st.text(max_size=6), max_size=30).ma
 
 @given(outputs, st.sampled_from(GRAMMARS), st.data())
 @settings(max_examples=300, deadline=None)
-def test_any_cut_into_pieces_reads_the_same(raw: str, grammar: Grammar, data: st.DataObject) -> None:
+def test_any_cut_into_pieces_reads_the_same(
+    raw: str, grammar: Grammar, data: st.DataObject
+) -> None:
     whole = grammar.read(raw, SHOWN, "thing")
     check(whole, raw)
     reader, rest, words = Reader(grammar, SHOWN, "thing"), raw, ""

@@ -1,0 +1,254 @@
+"""Models by name: aliases, hub ids, local folders, served models, and several joined with `+`."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.checkpoint import ROOT
+from model.errors import BackendError, CheckpointError
+from model.types import Capability
+
+if TYPE_CHECKING:
+    from model.backends.base import Backend
+    from model.backends.published import PublishedBackend
+
+SERVED = "openai:"
+
+FAMILIES: dict[str, str] = {
+    "florence2": "florence2:Florence2Backend",
+    "kosmos-2": "kosmos2:Kosmos2Backend",
+    "qwen2_5_vl": "qwen_vl:QwenVLBackend",
+    "qwen3_vl": "qwen_vl:QwenVLBackend",
+    "qwen3_vl_moe": "qwen_vl:QwenVLBackend",
+    "qwen3_5": "qwen_vl:QwenVLBackend",
+    "paligemma": "paligemma:PaliGemmaBackend",
+    "grounding-dino": "grounding_dino:GroundingDinoBackend",
+    "mm-grounding-dino": "grounding_dino:GroundingDinoBackend",
+    "owlv2": "owlv2:Owlv2Backend",
+    "sam": "sam:SamBackend",
+    "sam_hq": "sam:SamBackend",
+    "sam2": "sam:SamBackend",
+    "sam2_video": "sam:SamBackend",
+}
+"""The adapter of each `model_type` in a published config.json."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published checkpoint that is known by a short name.
+
+    Attributes:
+        name: what people type.
+        hub_id: where it comes from.
+        model_type: key of `FAMILIES`.
+        licence: SPDX name or a sentence.
+        parameters: in millions.
+    """
+
+    name: str
+    hub_id: str
+    model_type: str
+    licence: str
+    parameters: int
+
+
+_GEMMA = "Gemma terms of use (accept them on the hub)"
+PUBLISHED: dict[str, Published] = {
+    row[0]: Published(*row)
+    for row in (
+        ("florence-2-base", "florence-community/Florence-2-base-ft", "florence2", "MIT", 230),
+        ("florence-2-large", "florence-community/Florence-2-large-ft", "florence2", "MIT", 770),
+        ("kosmos-2", "microsoft/kosmos-2-patch14-224", "kosmos-2", "MIT", 1660),
+        ("qwen2.5-vl-3b", "Qwen/Qwen2.5-VL-3B-Instruct", "qwen2_5_vl", "Qwen research", 3750),
+        ("qwen2.5-vl-7b", "Qwen/Qwen2.5-VL-7B-Instruct", "qwen2_5_vl", "Apache-2.0", 8290),
+        ("qwen3-vl-2b", "Qwen/Qwen3-VL-2B-Instruct", "qwen3_vl", "Apache-2.0", 2130),
+        ("qwen3-vl-4b", "Qwen/Qwen3-VL-4B-Instruct", "qwen3_vl", "Apache-2.0", 4440),
+        ("qwen3-vl-8b", "Qwen/Qwen3-VL-8B-Instruct", "qwen3_vl", "Apache-2.0", 8770),
+        ("paligemma2-3b", "google/paligemma2-3b-mix-448", "paligemma", _GEMMA, 3030),
+        ("grounding-dino-tiny", "IDEA-Research/grounding-dino-tiny", "grounding-dino",
+         "Apache-2.0", 172),
+        ("grounding-dino-base", "IDEA-Research/grounding-dino-base", "grounding-dino",
+         "Apache-2.0", 233),
+        ("mm-grounding-dino-tiny", "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det",
+         "mm-grounding-dino", "Apache-2.0", 173),
+        ("llmdet-tiny", "iSEE-Laboratory/llmdet_tiny", "mm-grounding-dino", "Apache-2.0", 173),
+        ("owlv2-base", "google/owlv2-base-patch16-ensemble", "owlv2", "Apache-2.0", 155),
+        ("sam-base", "facebook/sam-vit-base", "sam", "Apache-2.0", 94),
+        ("sam2-tiny", "facebook/sam2.1-hiera-tiny", "sam2_video", "Apache-2.0", 39),
+        ("sam2-large", "facebook/sam2.1-hiera-large", "sam2_video", "Apache-2.0", 224),
+    )
+}  # fmt: skip
+"""Short names; any other checkpoint of a known family opens by its hub id or folder."""
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+
+
+def adapter(model_type: str) -> type[PublishedBackend]:
+    """Returns the adapter of a family; imports no torch.
+
+    Raises:
+        CheckpointError: no adapter knows this family.
+    """
+    try:
+        module, name = FAMILIES[model_type].split(":")
+    except KeyError:
+        raise CheckpointError(
+            f"Models of type {model_type!r:.40} have no adapter. Known: "
+            f"{', '.join(sorted(FAMILIES))}. Serve it elsewhere and use openai:http://..."
+        ) from None
+    return getattr(importlib.import_module(f"model.backends.{module}"), name)
+
+
+def open_backend(
+    name_or_path: str,
+    device: str = "auto",
+    *,
+    four_bit: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> Backend:
+    """Returns a model, loaded and ready.
+
+    Args:
+        name_or_path: a folder, the name of one of our checkpoints, a short name, a hub id, or
+            `openai:http://host:port/v1#model-id`; several joined with `+`, such as
+            `qwen3-vl-2b+grounding-dino-tiny+sam2-tiny`, work together.
+        device: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for the best there is.
+        four_bit: quantise a published model to 4 bits; needs bitsandbytes.
+        progress: told what is being done, in words for people.
+
+    Raises:
+        BackendError: no such model or device, or not enough memory.
+        CheckpointError: the checkpoint is broken, incomplete or of an unknown kind.
+    """
+    if "+" in name_or_path and not Path(name_or_path).exists():
+        parts = [part.strip() for part in name_or_path.split("+")]
+        return _join(
+            [open_backend(part, device, four_bit=four_bit, progress=progress) for part in parts]
+        )
+    if name_or_path.startswith(SERVED):
+        from model.backends.openai_server import OpenAIServerBackend
+
+        return OpenAIServerBackend.open(name_or_path)
+    device = pick_device(device)
+    known = PUBLISHED.get(name_or_path.lower())
+    folder = _folder(name_or_path, known)
+    model_type = _model_type(folder)
+    if model_type is None:
+        from model.engine import load
+
+        return load(str(folder), device)
+    from model.backends.published import Source
+
+    here = Path(name_or_path) == folder
+    source = Source(
+        name=folder.name if here else name_or_path,
+        folder=folder,
+        licence=known.licence if known else _licence(folder),
+        # Not the path: visitors see it.
+        origin="a local folder" if here else known.hub_id if known else name_or_path,
+        device=device,
+        four_bit=four_bit,
+    )
+    return adapter(model_type).load(source, progress)
+
+
+def pick_device(device: str) -> str:
+    """Returns a device that is there; `auto` takes CUDA, then Apple's, then the CPU.
+
+    Raises:
+        BackendError: the device asked for is not there.
+    """
+    import torch
+
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if device == "auto":
+        return "cuda" if cuda else "mps" if mps else "cpu"
+    there = {"cpu": True, "cuda": cuda, "mps": mps}.get(device.split(":")[0], False)
+    if there and device.startswith("cuda:"):
+        there = device[5:].isdecimal() and int(device[5:]) < torch.cuda.device_count()
+    if not there:
+        raise BackendError(
+            f"There is no device {device!r:.20} here; use --device cpu, or see why with "
+            "`python -m model doctor`."
+        )
+    return device
+
+
+def _folder(name: str, known: Published | None) -> Path:
+    """Returns the local folder of a model, fetching a published one if need be."""
+    for path in (Path(name), ROOT / name):
+        if (path / "config.json").is_file():
+            return path
+    hub_id = known.hub_id if known else name
+    if _HUB_ID.fullmatch(hub_id) is None or ".." in hub_id or "--" in hub_id:
+        raise BackendError(
+            f"There is no model {name!r:.80}. Give a folder, a hub id such as owner/name, or one "
+            f"of: {', '.join(PUBLISHED)}."
+        )
+    return _fetch(hub_id)
+
+
+def _fetch(hub_id: str) -> Path:
+    """Returns the folder of a hub checkpoint; its kind is known before gigabytes are fetched."""
+    from huggingface_hub import hf_hub_download, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    try:
+        config = Path(hf_hub_download(hub_id, "config.json"))
+        adapter(_model_type(config.parent) or "unknown")
+        return Path(snapshot_download(hub_id, allow_patterns=_FILES, ignore_patterns=["*/*"]))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+        raise CheckpointError(
+            f"{hub_id} could not be fetched: {type(error).__name__}: {error!s:.200}. Without a "
+            "connection, fetch it elsewhere and give its folder."
+        ) from error
+
+
+def _model_type(folder: Path) -> str | None:
+    """Returns the kind of a published checkpoint; None if the folder is one of our own."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder} has no readable config.json: {error!s:.200}") from error
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    return str(kind) if kind is not None and kind != "deixis" else None
+
+
+def _licence(folder: Path) -> str:
+    """Returns the licence that a model card states."""
+    try:
+        text = (folder / "README.md").read_text(encoding="utf-8")[:4000]
+    except (OSError, ValueError):
+        return "see its model card"
+    match = re.search(r"^license:\s*([\w.-]{1,60})\s*$", text, re.MULTILINE)
+    return match[1] if match else "see its model card"
+
+
+def _join(parts: list[Backend]) -> Backend:
+    """Returns several models as one: the first answers, the others find or mask.
+
+    Raises:
+        BackendError: a further model can neither find nor mask.
+    """
+    from model.backends.composed import MaskedBackend, RetrievalBackend
+    from model.backends.sam import SamBackend
+
+    whole, *others = parts
+    for part in others:
+        if isinstance(part, SamBackend):
+            whole = MaskedBackend(whole, part)
+        elif Capability.DETECT in part.card.capabilities:
+            whole = RetrievalBackend(whole, part)
+        else:
+            raise BackendError(
+                f"{part.card.name} can neither find things nor mask them, so it adds nothing to "
+                f"{whole.card.name}."
+            )
+    return whole

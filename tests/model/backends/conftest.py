@@ -1,0 +1,34 @@
+"""Fixtures of the backend tests: tiny checkpoints, built once a run, and no network."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from model.backends.published import PublishedBackend, Source
+
+Tiny = Callable[[str], Path]
+Loaded = Callable[[str, type[PublishedBackend]], PublishedBackend]
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """Returns a function from a family's name to the folder of its tiny checkpoint."""
+    from tests.model.backends.tiny import build
+
+    root = tmp_path_factory.mktemp("tiny")
+    return functools.cache(lambda kind: build(kind, root / kind))
+
+
+@pytest.fixture(scope="session")
+def loaded(tiny: Tiny) -> Loaded:
+    """Returns a function that loads a tiny checkpoint once."""
+
+    @functools.cache
+    def load(kind: str, backend: type[PublishedBackend]) -> PublishedBackend:
+        return backend.load(Source(kind, tiny(kind), licence="none"))
+
+    return load

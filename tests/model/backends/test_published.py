@@ -1,0 +1,107 @@
+"""Loading published checkpoints safely: missing, pickled, broken or too large is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from model.backends import memory
+from model.backends.florence2 import Florence2Backend
+from model.backends.memory import check_room, count_weights, free_bytes, weight_files
+from model.backends.published import Source, version_of
+from model.errors import BackendError, CheckpointError
+from tests.model.backends.conftest import Tiny
+
+
+@pytest.fixture
+def folder(tiny: Tiny, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny("florence2"), tmp_path / "florence"))
+
+
+def load(folder: Path) -> Florence2Backend:
+    return Florence2Backend.load(Source("florence", folder))
+
+
+def test_pickled_weights_are_refused(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    torch.save(weights, folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="pickled"):
+        load(folder)
+
+
+def test_missing_weights_are_refused_rather_than_made_up(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    gone = next(name for name in sorted(weights) if "vision" in name)
+    del weights[gone]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match="lacks 1 weights"):
+        load(folder)
+
+
+def test_a_cut_file_is_refused(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match="no readable safetensors"):
+        load(folder)
+
+
+def test_a_missing_shard_is_named(folder: Path) -> None:
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "../model-2.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(CheckpointError, match=r"model-1\.safetensors, model-2\.safetensors"):
+        weight_files(folder)
+
+
+def test_a_missing_tokenizer_is_told(folder: Path) -> None:
+    for path in folder.glob("*token*"):
+        path.unlink()
+    with pytest.raises(CheckpointError, match="doctor"):
+        load(folder)
+
+
+def test_memory_is_asked_for_before_anything_loads(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 1000)
+    with pytest.raises(BackendError, match="needs about"):
+        load(folder)
+
+
+def test_room_is_part_of_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 1000)
+    check_room("m", 800, "cpu")
+    with pytest.raises(BackendError):
+        check_room("m", 801, "cpu")
+
+
+def test_a_container_has_no_more_than_its_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    whole = free_bytes("cpu")
+    assert whole > 2e6
+    (tmp_path / "memory.max").write_text("3000000\n")
+    (tmp_path / "memory.current").write_text("1000000\n")
+    assert free_bytes("cpu") == 2_000_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_bytes("cpu") > 2e6
+
+
+def test_numbers_and_bytes_are_counted(tmp_path: Path) -> None:
+    tensors = {"a": torch.zeros(3, 4), "b": torch.zeros(5, dtype=torch.bfloat16)}
+    save_file(tensors, tmp_path / "model.safetensors")
+    assert count_weights(tmp_path) == (17, 58)
+
+
+def test_the_version_changes_with_the_weights(folder: Path) -> None:
+    before = version_of(folder)
+    assert version_of(folder) == before
+    weights = load_file(folder / "model.safetensors")
+    save_file({**weights, "more": torch.zeros(1)}, folder / "model.safetensors")
+    assert version_of(folder) != before
