@@ -243,12 +243,12 @@ def _trivial(records: Sequence[Record]) -> Iterator[Line]:
 
 @pytest.mark.shared
 def test_the_whole_picture_is_a_weak_answer_on_real_photographs(shared: Path) -> None:
-    records = list(read_records(shared / "data" / "photos" / "coco-val.jsonl.gz"))
+    records = list(read_records(shared / "data" / "photos" / "coco-val.jsonl.gz", limit=60))
     metrics = evaluate_lines(records, _trivial(records))
-    assert metrics.tasks["refer"].counts.expected == 1556
+    assert metrics.tasks["refer"].counts.expected == 366
     assert 0.02 < metrics.value("refer", "acc50") < 0.2
     assert metrics.value("detect", "AP") < 0.01
-    assert 0.3 < metrics.value("region", "top1") < 0.5  # 1,005 of 2,367 objects are persons
+    assert 0.4 < metrics.value("region", "top1") < 0.55  # nearly half of the objects are persons
     assert metrics.value("absent", "f1") == 0
     assert metrics.value("caption", "cider") < 15
     assert metrics.value("vqa", "accuracy") < 0.3
