@@ -84,6 +84,7 @@ class Boxes:
         class_logits: float[G, K], which of the trunk's classes the phrase means.
         states: float[G, Q, D], the last layer's object queries, for mask and key points.
         picture: int64[G].
+        start: float[G, Q], the trunk's own score logits that the layers corrected.
     """
 
     logits: Tensor
@@ -91,6 +92,7 @@ class Boxes:
     class_logits: Tensor
     states: Tensor
     picture: Tensor
+    start: Tensor
 
     def __getitem__(self, groups: slice) -> Boxes:
         """Returns some of the groups."""
@@ -100,6 +102,7 @@ class Boxes:
             self.class_logits[groups],
             self.states[groups],
             self.picture[groups],
+            self.start[groups],
         )
 
 

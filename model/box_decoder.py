@@ -92,7 +92,7 @@ class BoxDecoder(nn.Module):
             box = _shift(box.detach(), offset(y))
             logits.append((start + score(y).squeeze(-1)).masked_fill(ignored[:, :count], PADDED))
             refined.append(boxes.to_xyxy(box))
-        return Boxes(torch.stack(logits), torch.stack(refined), class_logits, y, picture)
+        return Boxes(torch.stack(logits), torch.stack(refined), class_logits, y, picture, start)
 
 
 def prior(class_logits: Tensor, picture: Tensor, sight: Sight) -> Tensor:

@@ -138,6 +138,8 @@ class ModelConfig(Section):
 
     Attributes:
         threshold: score from which a box counts as found; chosen on validation pictures.
+        trust: share of the decoder's correction that counts when class names are detected; chosen
+            on validation pictures. With 0 names keep the trunk's own scores.
         tasks: what the checkpoint was trained to do.
         classes: names of the trunk's own classes, in its order.
     """
@@ -147,6 +149,7 @@ class ModelConfig(Section):
     language: LanguageConfig = field(default_factory=LanguageConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     threshold: float = 0.3
+    trust: float = 1.0
     tasks: tuple[str, ...] = TASKS
     classes: tuple[str, ...] = ()
 

@@ -13,6 +13,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from model import boxes, checkpoint
+from model.allocator import keep_freed_memory
 from model.backends.base import INSTRUCTIONS, Backend, Card, EncodedPicture
 from model.batch import pad_names
 from model.conversation import Conversation, Prefix
@@ -77,6 +78,7 @@ class Engine(Backend):
             scores="calibrated on validation pictures",
             version=version,
         )
+        self.trust = tree.trust
         self._names: dict[str, Tensor] = {}
         self._lock = threading.RLock()
 
@@ -151,7 +153,8 @@ class Engine(Backend):
             for low in range(0, len(names), NAMES_AT_ONCE):
                 some = names[low : low + NAMES_AT_ONCE]
                 links = torch.stack([self._name_links(name) for name in some])
-                found += self._ground([Phrase(name) for name in some], links, encoded, cut, limit)
+                phrases = [Phrase(name) for name in some]
+                found += self._ground(phrases, links, encoded, cut, limit, self.trust)
         scores = sorted((s for g in found for s in g.scores), reverse=True)
         lowest = scores[limit - 1] if len(scores) >= limit else 0.0
         kept = tuple(g for g in (g.above(lowest) for g in found) if g.boxes)
@@ -255,14 +258,14 @@ class Engine(Backend):
         encoded: Encoded,
         cut: float,
         limit: int,
+        trust: float = 1.0,
     ) -> list[Grounding]:
         picture = torch.zeros(len(phrases), dtype=torch.long, device=links.device)
         decoded = self.model.box_decoder(links, picture, encoded.sight, encoded.objects)
+        scores = decoded.start + trust * (decoded.logits[-1] - decoded.start)
         return [
             to_grounding(phrase, logits, places, encoded.letterbox, threshold=cut, limit=limit)
-            for phrase, logits, places in zip(
-                phrases, decoded.logits[-1], decoded.boxes[-1], strict=True
-            )
+            for phrase, logits, places in zip(phrases, scores, decoded.boxes[-1], strict=True)
         ]
 
     def _name_links(self, name: str) -> Tensor:
@@ -289,6 +292,7 @@ def load(name_or_path: str | Path, device: str = "auto") -> Engine:
     Raises:
         CheckpointError: there is no such checkpoint, or it is broken.
     """
+    keep_freed_memory()
     folder = checkpoint.resolve(name_or_path)
     model, vocabulary, version = checkpoint.load(folder)
     if device == "auto":

@@ -23,7 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from model.allocator import keep_freed_memory
     from model.training.setup import build_trainer, read_recipe
+
+    keep_freed_memory()
 
     stopped = False
 
@@ -51,8 +54,9 @@ def _calibrate(options: argparse.Namespace) -> int:
     from model.records import read_records
     from model.training.release import calibrate
 
-    threshold = calibrate(options.checkpoint, list(read_records(options.records)))
-    print(f"{options.checkpoint}: a box counts as found from a score of {threshold}")
+    records = list(read_records(options.records, options.limit))
+    trust, threshold = calibrate(options.checkpoint, records)
+    print(f"{options.checkpoint}: names corrected by {trust}, found from a score of {threshold}")
     return 0
 
 
@@ -80,8 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.set_defaults(run=_calibrate)
     evaluate = verbs.add_parser("evaluate", help="predict, score and write metrics.json")
     evaluate.set_defaults(run=_evaluate)
-    evaluate.add_argument("--limit", type=int, help="only the first so many records")
     for verb in (calibrate, evaluate):
+        verb.add_argument("--limit", type=int, help="only the first so many records")
         verb.add_argument("--checkpoint", type=Path, required=True, help="folder to measure")
         verb.add_argument("--records", type=Path, required=True, help="validation JSONL")
     return parser

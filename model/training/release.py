@@ -20,29 +20,48 @@ from model.records import Record, class_names, read_records
 from model.training.trunk_alone import TrunkAlone
 
 LOWEST_SCORE = 0.01
+TRUSTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 TABLE_START, TABLE_END = "<!-- measured -->", "<!-- /measured -->"
 
 
-def calibrate(folder: Path, records: Sequence[Record]) -> float:
-    """Chooses the threshold at which "not present" is right most often, and writes it.
+def calibrate(folder: Path, records: Sequence[Record]) -> tuple[float, float]:
+    """Chooses how far the decoder's correction of names is trusted, and the threshold; writes both.
 
-    The names asked are those of the task `absent`; the F1 of "not present" is highest at the
-    returned score.
+    The trust is the one with the highest detection AP; at the threshold the F1 of "not present"
+    (task `absent`) is highest.
+
+    Returns:
+        The trust and the threshold.
     """
     engine = load(folder)
+    precision: dict[float, float] = {}
+    for trust in TRUSTS:
+        engine.trust = trust
+        lines = predict(engine, records, [Task.DETECT])
+        shown = tqdm(lines, total=len(records), desc=f"trust {trust}", file=sys.stderr)
+        precision[trust] = evaluate_lines(records, shown).value("detect", "AP")
+    engine.trust = max(TRUSTS, key=lambda trust: precision[trust])
+    threshold = best_threshold(*_absent_and_present(engine, records))
+    _write(folder, trust=engine.trust, threshold=threshold)
+    print(f"AP by trust: {precision}", file=sys.stderr)
+    return engine.trust, threshold
+
+
+def _absent_and_present(
+    engine: Engine, records: Sequence[Record]
+) -> tuple[list[float], list[float]]:
+    """Returns the best scores of names that are not in their picture, and of those that are."""
     absent: list[float] = []
     present: list[float] = []
     planned = plan(records, [Task.ABSENT], class_names(records))
-    for record, queries in tqdm(planned, desc="calibrate", unit="picture", file=sys.stderr):
+    for record, queries in tqdm(planned, desc="threshold", unit="picture", file=sys.stderr):
         names = [query.value for query in queries]
         if names:
             shown = {thing.label for thing in record.objects}
             best = _best_scores(engine, record, names)
             for name in names:
                 (present if name in shown else absent).append(best.get(name, 0.0))
-    threshold = best_threshold(absent, present)
-    _write_threshold(folder, threshold)
-    return threshold
+    return absent, present
 
 
 def best_threshold(absent: Sequence[float], present: Sequence[float]) -> float:
@@ -68,9 +87,9 @@ def _best_scores(engine: Engine, record: Record, names: Sequence[str]) -> dict[s
     return {g.phrase.text: max(g.scores) for g in answer.groundings}
 
 
-def _write_threshold(folder: Path, threshold: float) -> None:
+def _write(folder: Path, *, trust: float, threshold: float) -> None:
     model, vocabulary, _ = checkpoint.load(folder)
-    model.config.sections = replace(model.tree, threshold=threshold).to_json()
+    model.config.sections = replace(model.tree, trust=trust, threshold=threshold).to_json()
     checkpoint.save(model, vocabulary, folder, half=True)
 
 
