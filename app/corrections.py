@@ -34,7 +34,7 @@ from app.intake import Picture
 from app.settings import Settings
 from model.errors import InputError, RecordError
 from model.turns import example_from_json, example_to_json
-from model.types import Example, Turn
+from model.types import Example, Phrase, Turn
 
 LINES = "examples.jsonl"
 THUMBNAIL = (160, 160)
@@ -125,7 +125,7 @@ class Corrections:
         title: str = "",
         replaced: Saved | None = None,
     ) -> Saved:
-        """Stores a picture with corrected turns and returns it, in the place of `replaced` if given.
+        """Stores a picture with corrected turns and returns it; it takes the place of `replaced`.
 
         Raises:
             InputError: a turn cannot be used, the folder is full, or the disk is.
@@ -240,14 +240,19 @@ def check(turns: Iterable[Turn], settings: Settings) -> None:
                     f"A text has {len(text)} characters; at most {settings.max_text} are allowed."
                 )
         for grounding in turn.answer.groundings:
-            phrase = grounding.phrase
-            if phrase.start is None and phrase.end is None:
-                continue
-            if phrase.text != turn.answer.text[phrase.start : phrase.end] or not phrase.text:
+            if not _in_place(grounding.phrase, turn.answer.text):
                 raise InputError(
-                    f"The phrase {phrase.text!r:.60} is not at its place in the answer; "
+                    f"The phrase {grounding.phrase.text!r:.60} is not at its place in the answer; "
                     "link it again."
                 )
+
+
+def _in_place(phrase: Phrase, text: str) -> bool:
+    """Returns whether a phrase is a class name, or just those characters of a text."""
+    if phrase.start is None or phrase.end is None:
+        return phrase.start is phrase.end
+    inside = 0 <= phrase.start < phrase.end <= len(text)
+    return inside and text[phrase.start : phrase.end] == phrase.text
 
 
 def _line(saved: Saved) -> bytes:
@@ -263,7 +268,7 @@ def _line(saved: Saved) -> bytes:
 
 def _saved(line: str) -> Saved | None:
     """Returns the example of a line, or None if it is torn or not one of ours."""
-    if not line.endswith("\n") or len(line) > _MAX_LINE:
+    if len(line) > _MAX_LINE:
         return None
     try:
         record = json.loads(line)
