@@ -27,8 +27,10 @@ from model.tokens import Vocabulary
 from model.training.collate import Collator, Lesson
 from model.training.config import Recipe, Stage
 from model.training.features import FeatureStore
-from model.training.lessons import lessons, mirrored, names_to_detect
+from model.training.lessons import lessons
 from model.training.losses import total
+from model.training.material import names_to_detect
+from model.training.mirror import mirrored
 from model.vision import Sight
 from model.vlm import DeixisModel
 

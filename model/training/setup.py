@@ -16,8 +16,8 @@ from model.tokens import Vocabulary
 from model.training import wording
 from model.training.config import Recipe
 from model.training.features import cache_features
-from model.training.lessons import NUMBERS
 from model.training.loop import School, Trainer
+from model.training.questions import NUMBERS
 from model.training.trunk_weights import load_onnx
 from model.vlm import DeixisModel
 from model.vocabulary import COCO_NAMES
