@@ -12,19 +12,18 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from model import boxes, checkpoint
+from model import checkpoint, dense
 from model.allocator import keep_freed_memory
 from model.backends.base import INSTRUCTIONS, Backend, Card, EncodedPicture
 from model.batch import pad_names
 from model.conversation import Conversation, Prefix
-from model.groundings import to_grounding
+from model.groundings import SAME_NAME, SAME_PHRASE, to_grounding
 from model.preprocess import PREPROCESS_VERSION, Letterbox
 from model.tokens import Special, Vocabulary, check_question, mark, referred
 from model.types import (
     Answer,
     Box,
     Capability,
-    Delta,
     Event,
     Finish,
     Grounding,
@@ -40,8 +39,6 @@ from model.vlm import DeixisModel
 MAX_QUESTION = 2000
 MAX_TOKENS = 80
 NAMES_AT_ONCE = 40
-MAX_DENSE = 12
-SAME_PLACE = 0.7
 DESCRIBE = "Describe @1."
 
 
@@ -127,7 +124,7 @@ class Engine(Backend):
         elif task is Capability.REFER:
             yield self._refer(encoded, question, cut)
         elif task is Capability.DENSE:
-            yield from self._dense(encoded, cut, stop)
+            yield from self._describe_all(encoded, cut, stop)
         else:
             with self._lock:
                 talk = Conversation(self.model, self.vocabulary, encoded, cut)
@@ -154,7 +151,7 @@ class Engine(Backend):
                 some = names[low : low + NAMES_AT_ONCE]
                 links = torch.stack([self._name_links(name) for name in some])
                 phrases = [Phrase(name) for name in some]
-                found += self._ground(phrases, links, encoded, cut, limit, self.trust)
+                found += self._ground(phrases, links, encoded, cut, limit, self.trust, SAME_NAME)
         scores = sorted((s for g in found for s in g.scores), reverse=True)
         lowest = scores[limit - 1] if len(scores) >= limit else 0.0
         kept = tuple(g for g in (g.above(lowest) for g in found) if g.boxes)
@@ -178,38 +175,15 @@ class Engine(Backend):
             self.card.threshold if threshold is None else threshold,
         )  # fmt: skip
 
-    def _dense(
+    def _describe_all(
         self, encoded: Encoded, cut: float, stop: Callable[[], bool] | None
     ) -> Iterator[Event]:
-        """Yields a description of each thing found, most certain first."""
-        found = self._things(encoded, cut)
-        text, groundings = "", []
-        for box, score in found[:MAX_DENSE]:
-            if stop is not None and stop():
-                yield Answer(text, tuple(groundings), finish=Finish.CANCELLED)
-                return
-            words = self._talk(encoded, cut, DESCRIBE, ["@1"], [box]).text or "something"
-            start = len(text) + (2 if text else 0)
-            piece = f"; {words}" if text else words
-            text += piece
-            phrase = Phrase(words, start, len(text))
-            groundings.append(Grounding(phrase, (box,), (score,)))
-            yield Delta(piece)
-        finish = Finish.STOP if groundings else Finish.ABSENT
-        yield Answer(text or "Nothing that I know is here.", tuple(groundings), finish=finish)
+        found = self._detect(encoded, self.card.vocabulary, cut, dense.MOST * 4)
 
-    def _things(self, encoded: Encoded, cut: float) -> list[tuple[Box, float]]:
-        """Returns what any known name finds, best first, each place once."""
-        answer = self._detect(encoded, self.card.vocabulary, cut, MAX_DENSE * 4)
-        found = [
-            (box, score)
-            for grounding in answer.groundings
-            for box, score in zip(grounding.boxes, grounding.scores, strict=True)
-        ]
-        found.sort(key=lambda item: -item[1])
-        places = torch.tensor([box.as_tuple() for box, _ in found]).view(-1, 4)
-        scores = torch.tensor([score for _, score in found])
-        return [found[i] for i in boxes.suppress(places, scores, SAME_PLACE, MAX_DENSE).tolist()]
+        def describe(box: Box) -> str:
+            return self._talk(encoded, cut, DESCRIBE, ["@1"], [box]).text
+
+        yield from dense.describe_all(dense.distinct(found), describe, stop)
 
     def _talk(
         self, encoded: Encoded, cut: float, question: str, slots: list[str], shapes: list[Shape]
@@ -259,12 +233,21 @@ class Engine(Backend):
         cut: float,
         limit: int,
         trust: float = 1.0,
+        overlap: float = SAME_PHRASE,
     ) -> list[Grounding]:
         picture = torch.zeros(len(phrases), dtype=torch.long, device=links.device)
         decoded = self.model.box_decoder(links, picture, encoded.sight, encoded.objects)
         scores = decoded.start + trust * (decoded.logits[-1] - decoded.start)
         return [
-            to_grounding(phrase, logits, places, encoded.letterbox, threshold=cut, limit=limit)
+            to_grounding(
+                phrase,
+                logits,
+                places,
+                encoded.letterbox,
+                threshold=cut,
+                limit=limit,
+                overlap=overlap,
+            )  # fmt: skip
             for phrase, logits, places in zip(phrases, scores, decoded.boxes[-1], strict=True)
         ]
 

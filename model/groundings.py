@@ -9,8 +9,10 @@ from model.errors import RegionError
 from model.preprocess import Letterbox
 from model.types import Box, Grounding, Phrase
 
-SAME_THING = 0.65
-"""Overlap above which two boxes of one phrase are taken for the same thing."""
+SAME_NAME = 0.65
+"""Overlap above which two boxes of one class name are taken for the same thing."""
+SAME_PHRASE = 0.5
+"""The same for a phrase, which means few things: stricter, as people see doubles as mistakes."""
 
 
 def to_grounding(
@@ -21,6 +23,7 @@ def to_grounding(
     *,
     threshold: float,
     limit: int = 100,
+    overlap: float = SAME_PHRASE,
 ) -> Grounding:
     """Returns the boxes that score at least `threshold`, best first, duplicates suppressed.
 
@@ -31,10 +34,11 @@ def to_grounding(
         letterbox: of the picture.
         threshold: lowest score kept.
         limit: most boxes kept.
+        overlap: above which the weaker of two boxes is a double.
     """
     scores = logits.sigmoid()
     found = (scores >= max(threshold, 1e-4)).nonzero().flatten()
-    kept = found[boxes.suppress(boxes_xyxy[found], scores[found], SAME_THING, limit)]
+    kept = found[boxes.suppress(boxes_xyxy[found], scores[found], overlap, limit)]
     places, numbers = [], []
     for place, score in zip(
         letterbox.to_unit(boxes_xyxy[kept]).tolist(), scores[kept].tolist(), strict=True

@@ -6,6 +6,7 @@ chosen and how it is worded is drawn anew each time; with the same generator it 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -72,9 +73,10 @@ def _is_whole(turn: Turn) -> bool:
 
 def captions(record: Record, random: Random) -> Iterator[Turn]:
     """Yields descriptions; those with aligned phrases carry boxes."""
-    spoken = {phrase.caption for phrase in record.grounded}
+    spoken = Counter(phrase.caption for phrase in record.grounded)
     order = [i for i in range(len(record.captions)) if i in spoken or not record.grounded]
-    random.shuffle(order)
+    # A description that ties two things or more to their places teaches more than one that does one.
+    order.sort(key=lambda i: -min(2, spoken[i]) - random.random())
     for index in order:
         text = record.captions[index].strip()
         offset = len(record.captions[index]) - len(record.captions[index].lstrip())
