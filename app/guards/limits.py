@@ -98,7 +98,7 @@ class BodyLimit:
         limit = self._upload if scope["path"].startswith(UPLOAD) else self._other
         body = _Body(receive, send, limit)
         declared = Headers(scope=scope).get("content-length", "0")
-        if declared.isdecimal() and int(declared) <= limit:
+        if declared.isdecimal() and len(declared) < 20 and int(declared) <= limit:
             try:
                 await self._app(scope, body.receive, body.send)
             except Exception:

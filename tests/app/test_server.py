@@ -249,33 +249,22 @@ def test_calls_cannot_go_round_the_queue(served: Served) -> None:
 
 # --- rows 3 and 27: other sites ------------------------------------------------------------------
 
-ELSEWHERE = [
-    {"origin": "https://evil.example"},
-    {"origin": "null"},
-    {"origin": "http://127.0.0.1:1"},
-    {"origin": "http://127.0.0.1.evil.example"},
-    {"origin": "file://"},
-    {"sec-fetch-site": "cross-site"},
-    {"sec-fetch-site": "same-site"},
-    {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"},
-    {"sec-fetch-site": "same-origin", "origin": "https://evil.example"},
-]
 
-
-@pytest.mark.parametrize("headers", ELSEWHERE, ids=str)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize(
     "path",
-    [
-        "/gradio_api/queue/join",
-        "/gradio_api/upload",
-        "/gradio_api/cancel",
-        "/gradio_api/component_server",
-        "/gradio_api/call/count",
-        "/admin",
-    ],
+    ["queue/join", "upload", "cancel", "component_server", "call/count", "run/count", "reset"],
 )
 def test_other_sites_cannot_post(served: Served, path: str, headers: dict[str, str]) -> None:
-    reply = served.visitor().post(path, json={"data": []}, headers=headers)
+    reply = served.client().post(f"/gradio_api/{path}", json={"data": []}, headers=headers)
     assert reply.status_code == 403
     assert "another site" in reply.json()["detail"]
     assert "access-control-allow-origin" not in reply.headers
