@@ -21,6 +21,7 @@ from model.training.importers.values import (
     label_of,
     name_of,
     numbers,
+    shown,
     size_of,
     text_of,
 )
@@ -85,7 +86,7 @@ class CocoFile:
     def _add_category(self, category: Json) -> None:
         identifier, name = name_of(category["id"]), label_of(category["name"])
         if self.classes.get(identifier, name) != name:
-            raise RecordError(f"category id {identifier!r} is used twice.")
+            raise RecordError(f"category id {shown(identifier)} is used twice.")
         self.classes[identifier] = name
         joints = category.get("keypoints")
         if isinstance(joints, list) and len(joints) == NUM_JOINTS:
@@ -94,7 +95,7 @@ class CocoFile:
     def _add_image(self, image: Json, row: str, split: str) -> None:
         identifier = name_of(image["id"])
         if identifier in self.drafts or identifier in self._refused:
-            raise RecordError(f"image id {identifier!r} is used twice.")
+            raise RecordError(f"image id {shown(identifier)} is used twice.")
         self._refused[identifier] = 0
         name = image.get("file_name")
         if name is None and isinstance(image.get("coco_url"), str):  # LVIS has no file names
@@ -117,7 +118,7 @@ class CocoFile:
             self._refused[image] += 1
             return
         if image not in self.drafts:
-            raise RecordError(f"image id {image!r} is not among the images.")
+            raise RecordError(f"image id {shown(image)} is not among the images.")
         draft = self.drafts[image]
         if "caption" in annotation:
             draft.add_caption(text_of(annotation["caption"]).strip())
@@ -135,7 +136,7 @@ class CocoFile:
             return None
         identifier = name_of(annotation["id"])
         if identifier in self._seen:
-            raise RecordError(f"annotation id {identifier!r} is used twice.")
+            raise RecordError(f"annotation id {shown(identifier)} is used twice.")
         self._seen.add(identifier)
         return identifier
 
@@ -144,7 +145,7 @@ class CocoFile:
     ) -> DraftObject:
         category = name_of(annotation["category_id"])
         if category not in self.classes:
-            raise RecordError(f"category id {category!r} is not among the categories.")
+            raise RecordError(f"category id {shown(category)} is not among the categories.")
         crowd = annotation.get("iscrowd", 0) in (1, True)
         poly = [] if crowd else self._outlines(annotation.get("segmentation"), draft)
         thing = DraftObject(
@@ -170,7 +171,7 @@ class CocoFile:
             size = draft.stated or self._source.size(draft.picture)
             return outlines_of_rle(segmentation, size)
         if not isinstance(segmentation, list):
-            raise RecordError(f"segmentation {segmentation!r:.40} is neither polygons nor RLE.")
+            raise RecordError(f"segmentation {shown(segmentation)} is neither polygons nor RLE.")
         return [list(outline) for outline in segmentation]
 
 

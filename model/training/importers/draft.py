@@ -15,12 +15,14 @@ from typing import Any, Protocol
 
 from model.errors import DeixisError, RecordError
 from model.training.importers.source import Source
-from model.training.importers.values import Bbox, one_line
+from model.training.importers.values import Bbox, one_line, shown
 from model.types import Size
 
 Json = dict[str, Any]
 MAX_REFUSALS = 1_000
 """Refused rows that are kept word for word; all are counted."""
+
+MAX_REASON = 500
 
 FAULTS = (
     *(DeixisError, KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError),
@@ -59,7 +61,7 @@ class Rows:
         self.num_refused += 1
         self.num_lost += lost
         if len(self.refused) < MAX_REFUSALS:
-            self.refused.append(Refusal(one_line(str(file)), row, one_line(reason)))
+            self.refused.append(Refusal(one_line(str(file)), row, one_line(reason[:MAX_REASON])))
 
     @contextmanager
     def guard(self, file: PurePosixPath | str, row: str, lost: int = 0) -> Iterator[None]:
@@ -85,7 +87,7 @@ class Rows:
 def reason_of(error: BaseException) -> str:
     """Returns an error as a reason for people."""
     if isinstance(error, KeyError):
-        return f"{error.args[0]!r} is missing." if error.args else "a key is missing."
+        return f"{shown(error.args[0])} is missing." if error.args else "a key is missing."
     if isinstance(error, DeixisError):
         return str(error)
     return f"cannot be understood ({type(error).__name__}: {error})."
@@ -263,5 +265,5 @@ def drafts_of_rows(
                 if isinstance(row, RecordError):
                     raise row
                 if not isinstance(row, dict):
-                    raise RecordError(f"{row!r:.40} is no JSON object.")
+                    raise RecordError(f"{shown(row)} is no JSON object.")
                 yield make(row, file, place)

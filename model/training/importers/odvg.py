@@ -21,7 +21,7 @@ from model.training.importers.draft import (
 )
 from model.training.importers.examples import plain_label
 from model.training.importers.source import Source, split_of
-from model.training.importers.values import from_corners, label_of, size_of, text_of
+from model.training.importers.values import from_corners, label_of, shown, size_of, text_of
 
 
 def _fits(row: Json) -> bool:
@@ -115,7 +115,7 @@ def _spans(region: Json, text: str, phrase: str, cursor: int) -> list[tuple[int,
     if stated:
         spans = [(int(start), int(end)) for start, end in stated]
         if not all(0 <= start < end <= len(text) for start, end in spans):
-            raise RecordError(f"tokens_positive {stated!r:.60} lies outside the caption.")
+            raise RecordError(f"tokens_positive {shown(stated)} lies outside the caption.")
         return spans
     folded = text.casefold() if len(text.casefold()) == len(text) else text
     start = folded.find(phrase.casefold(), cursor)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import RecordError
+from model.training.importers.values import shown
 from model.turns import mask_from_rle
 from model.types import Size
 
@@ -48,7 +49,7 @@ def outlines_of_rle(rle: Mapping[str, Any], size: Size) -> list[list[float]]:
     """
     if list(rle["size"]) != [size.height, size.width]:
         raise RecordError(
-            f"the run lengths are for a mask of {rle['size']!r:.40} (height, width), the picture "
+            f"the run lengths are for a mask of {shown(rle['size'])} (height, width), the picture "
             f"is {[size.height, size.width]}."
         )
     counts = rle["counts"]

@@ -84,6 +84,10 @@ def store(path: Path, folder: Path, stem: str, stated: Size | None, limit: int) 
                 f"the picture has {picture.width}×{picture.height} pixels; at most "
                 f"{limit / 1e6:.0f} million are allowed."
             )
+        _check_stated(picture, stated)
+        # Decoded here, where an error counts: reading EXIF decodes a PNG too, and what goes wrong
+        # there is forgiven.
+        picture.load()
         turned = _orientation(picture) != 1
         _check_stated(picture, stated)
         image = _canonical(picture)
@@ -137,6 +141,8 @@ def _orientation(picture: Image.Image) -> int:
     """Returns the EXIF orientation that is still to be applied; 1 where there is none."""
     if picture.format == "TIFF":  # Pillow turns these itself while loading
         return 1
+    if picture.format == "PNG" and "exif" not in picture.info:
+        return 1  # asking further would decode it
     try:
         return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # EXIF is hostile bytes too; without it a picture is still a picture

@@ -8,7 +8,7 @@ from model.errors import RecordError
 from model.records import NUM_JOINTS
 from model.training.importers.draft import Draft, DraftObject, DraftPhrase, DraftRef, Json, Rows
 from model.training.importers.pictures import StoredPicture
-from model.training.importers.values import Bbox, bbox_of, label_of, numbers, text_of
+from model.training.importers.values import Bbox, bbox_of, label_of, numbers, shown, text_of
 from model.turns import turn_from_json, turn_to_json
 from model.types import Size
 
@@ -133,7 +133,7 @@ def _object(thing: DraftObject, bbox: Bbox, size: Size) -> Json:
 def _outline(values: Sequence[float], size: Size) -> list[float]:
     """Returns an outline within the picture; raises RecordError if it has under three places."""
     if not isinstance(values, list) or len(values) < 6 or len(values) % 2:
-        raise RecordError(f"an outline is x, y of at least three places; got {values!r:.60}.")
+        raise RecordError(f"an outline is x, y of at least three places; got {shown(values)}.")
     if len(values) > MAX_OUTLINE:
         raise RecordError(f"an outline has {len(values)} numbers; at most {MAX_OUTLINE}.")
     places = numbers(values, len(values))

@@ -14,7 +14,7 @@ from model.errors import RecordError
 from model.training.importers.coco import CocoFile, is_coco
 from model.training.importers.draft import Draft, DraftRef, Json, Rows
 from model.training.importers.source import Source
-from model.training.importers.values import name_of, text_of
+from model.training.importers.values import name_of, shown, text_of
 
 _SPLITS = {"train": "train", "val": "val", "test": "test", "testA": "test", "testB": "test"}
 _PICKLES = (".p", ".pkl", ".pickle")
@@ -72,7 +72,7 @@ def _drafts(
             draft, thing = _object(row, instances)
             split = _SPLITS.get(row.get("split", "train"))
             if split is None:
-                raise RecordError(f"split {row['split']!r:.20} is not one of {[*_SPLITS]}.")
+                raise RecordError(f"split {shown(row['split'])} is not one of {[*_SPLITS]}.")
             draft.split = max(draft.split, split, key=["", "train", "val", "test"].index)
             for sentence in row["sentences"]:
                 words = sentence.get("raw") or sentence["sent"]
@@ -89,7 +89,7 @@ def _object(row: Json, instances: list[CocoFile]) -> tuple[Draft, int]:
             image, index = file.boxes[identifier]
             if row.get("image_id", image) != image:
                 raise RecordError(
-                    f"annotation {identifier} is not in image {row['image_id']!r:.20}."
+                    f"annotation {identifier} is not in image {shown(row['image_id'])}."
                 )
             return file.drafts[image], index
-    raise RecordError(f"annotation {identifier!r:.20} is not in instances.json.")
+    raise RecordError(f"annotation {shown(identifier)} is not in instances.json.")

@@ -22,7 +22,7 @@ from model.errors import RecordError
 from model.training.importers.draft import Draft, Json, Rows, drafts_of_rows, fits_first
 from model.training.importers.examples import draft_of
 from model.training.importers.source import Source, split_of
-from model.training.importers.values import size_of, text_of
+from model.training.importers.values import shown, size_of, text_of
 from model.types import Answer, Example, Finish, Grounding, Region, Size, Turn
 
 MAX_CHARACTERS = 20_000
@@ -32,6 +32,12 @@ _IMAGE_MARK = re.compile(
     r"\s*(<image>|<\|image_pad\|>|<\|vision_(start|end)\|>|<img>.{0,500}?</img>)\s*"
 )
 _FOUR = re.compile(r"\[\s*(-?[\d.]+)\s*,\s*(-?[\d.]+)\s*,\s*(-?[\d.]+)\s*,\s*(-?[\d.]+)\s*\]")
+_ASKS = re.compile(
+    r"^(please )?(where (is|are)|locate|find|detect|point (to|at|out)|show me"
+    r"|(give|provide|output|report)( me)? the bounding box(es)?( coordinates?)? (of|for))\b", re.I,
+)  # fmt: skip
+"""How a box is asked for; what follows is the name of an answer that is nothing but a box."""
+
 _UNITS = {"unit": 1, "1000": 1000, "pixels": 0}
 """Bins of each way to count; 0 means pixels."""
 
@@ -147,9 +153,9 @@ def _turns(row: Json, size: Size, unit: str) -> tuple[tuple[Turn, ...], int]:
     turns, failures = [], 0
     for (asker, asked), (answerer, answered) in zip(said[::2], said[1::2], strict=True):
         if asker not in _PERSON or answerer not in _MODEL:
-            raise RecordError(f"{asker!r:.20} and {answerer!r:.20} are not person and model.")
+            raise RecordError(f"{shown(asker)} and {shown(answerer)} are not person and model.")
         question, regions = _question(_IMAGE_MARK.sub(" ", asked).strip(), size, unit)
-        name = question.strip(" .?!")
+        name = _ASKS.sub("", question).strip(" .?!:")
         parsed = _grammar(answered, unit).read(answered, size, name)
         groundings = [Grounding(f.phrase, f.boxes, (1.0,) * len(f.boxes)) for f in parsed.found]
         text = parsed.text or ", ".join(grounding.phrase.text for grounding in groundings)

@@ -61,18 +61,25 @@ def _through(record: Record, side: int) -> torch.Tensor:
 
 
 def painted_px(record: Record, side: int) -> float:
-    """Returns how far painted boxes are off at most, in pixels of the model's input."""
+    """Returns how far painted boxes are off at most.
+
+    In pixels of the model's input, or of the picture where those are larger: a picture that is
+    blown up is not known any better than its own pixels.
+    """
     letterbox = Letterbox.fit(record.size, side)
+    blown_up = max(1.0, letterbox.width / record.size.width, letterbox.height / record.size.height)
     largest = sorted(record.objects, key=lambda thing: -thing.box.area)[:NUM_PAINTED]
+    black = np.zeros((record.size.height, record.size.width, 3), np.uint8)
+    dark = letterbox.pixels(Image.fromarray(black), side)[0]
     worst = 0.0
     for thing in largest:
         whole = _whole_pixels(thing.box.as_tuple(), record.size)
-        found = _find_paint(whole, letterbox, side)
+        found = _find_paint(whole, letterbox, dark)
         unit = torch.tensor(whole, dtype=torch.float64) / torch.tensor(
             [record.size.width, record.size.height] * 2
         )
         meant = letterbox.to_canvas(unit.float()).double() * side
-        worst = max(worst, (found - meant).abs().max().item())
+        worst = max(worst, (found - meant).abs().max().item() / blown_up)
     return worst
 
 
@@ -83,19 +90,24 @@ def _whole_pixels(box: tuple[float, float, float, float], size: Size) -> tuple[i
     return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
 
 
-def _find_paint(box_px: tuple[int, int, int, int], letterbox: Letterbox, side: int) -> torch.Tensor:
+def _find_paint(
+    box_px: tuple[int, int, int, int], letterbox: Letterbox, dark: torch.Tensor
+) -> torch.Tensor:
     """Returns where a white box on black lies in the prepared pixels, float64[4] in canvas pixels.
 
     The paint is measured by its amount and its centre along each axis, which is exact to a
     fraction of a pixel however the edges are blurred.
+
+    Args:
+        box_px: x0, y0, x1, y1 in pixels of the picture.
+        letterbox: of the picture.
+        dark: the prepared pixels of a black picture, float32[side, side].
     """
-    size = letterbox.size
-    dark = np.zeros((size.height, size.width, 3), np.uint8)
-    light = dark.copy()
+    light = np.zeros((letterbox.size.height, letterbox.size.width, 3), np.uint8)
     x0, y0, x1, y1 = box_px
     light[y0:y1, x0:x1] = 255
-    shown = [letterbox.pixels(Image.fromarray(p), side)[0].double() for p in (light, dark)]
-    paint = shown[0] - shown[1]
+    side = len(dark)
+    paint = (letterbox.pixels(Image.fromarray(light), side)[0] - dark).double()
     ends = []
     for along in (paint.sum(0), paint.sum(1)):
         share = along / along.max().clamp(min=1e-9)

@@ -17,6 +17,7 @@ from typing import Any
 
 from model.errors import RecordError
 from model.training.importers.pictures import MAX_PIXELS, PICTURE_SUFFIXES, upright_size
+from model.training.importers.values import shown
 from model.types import Size
 
 _SPLIT_WORDS = {"train": "train", "training": "train", "val": "val", "valid": "val"} | {
@@ -179,11 +180,11 @@ class Source:
             RecordError: the name is no plain relative path, or no single picture fits.
         """
         if not isinstance(name, str) or not name or len(name) > 500 or "\0" in name:
-            raise RecordError(f"{name!r:.60} is no name of a picture.")
+            raise RecordError(f"{shown(name)} is no name of a picture.")
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in name:
             raise RecordError(
-                f"picture {name!r:.80} is not a path inside the data set; write it relative to "
+                f"picture {shown(name)} is not a path inside the data set; write it relative to "
                 "the annotation file, without '..'."
             )
         found = self._by_name.get(path.name, [])
@@ -197,7 +198,7 @@ class Source:
             RecordError: no single picture fits.
         """
         if isinstance(number, bool) or not isinstance(number, int | str):
-            raise RecordError(f"{number!r:.60} is no picture's id.")
+            raise RecordError(f"{shown(number)} is no picture's id.")
         return _nearest(self._by_id.get(_plain_id(str(number)), []), near, str(number))
 
     def size(self, picture: PurePosixPath) -> Size:
@@ -231,7 +232,7 @@ def _plain_id(stem: str) -> str:
 def _nearest(found: list[PurePosixPath], near: PurePosixPath, name: str) -> PurePosixPath:
     """Returns the one picture, of several the one whose folders resemble the annotation's name."""
     if not found:
-        raise RecordError(f"picture {name!r:.80} is not among the files.")
+        raise RecordError(f"picture {shown(name)} is not among the files.")
     if len(found) == 1:
         return found[0]
     words = {*near.parts[:-1]}
@@ -244,6 +245,6 @@ def _nearest(found: list[PurePosixPath], near: PurePosixPath, name: str) -> Pure
     fitting = [picture for picture in found if closeness(picture) == best]
     if len(fitting) > 1:
         raise RecordError(
-            f"{len(fitting)} pictures are called {name!r:.80}; write the folder in front."
+            f"{len(fitting)} pictures are called {shown(name)}; write the folder in front."
         )
     return fitting[0]

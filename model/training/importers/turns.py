@@ -19,7 +19,7 @@ from model.training.importers.draft import (
 )
 from model.training.importers.examples import draft_of
 from model.training.importers.source import Source
-from model.training.importers.values import bbox_of, size_of
+from model.training.importers.values import bbox_of, shown, size_of
 from model.turns import example_from_json
 
 
@@ -69,7 +69,7 @@ def _is_record(row: Json) -> bool:
 def _draft(source: Source, row: Json, file: PurePosixPath, place: str) -> Draft:
     split = row.get("split", "")
     if split not in ("", "train", "val", "test"):
-        raise RecordError(f"split {split!r:.20} is not train, val or test.")
+        raise RecordError(f"split {shown(split)} is not train, val or test.")
     draft = Draft(
         source.picture(row["image"], file),
         file,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import unicodedata
 
 from model.errors import RecordError
@@ -12,6 +13,15 @@ Bbox = tuple[float, float, float, float]
 
 MAX_LABEL = 200
 MAX_TEXT = 2_000
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict = 2, 6, 3
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
+
+
+def shown(value: object) -> str:
+    """Returns a foreign value for a message: short, and in little time however it is nested."""
+    return _SHORT.repr(value)
 
 
 def one_line(text: str) -> str:
@@ -31,7 +41,7 @@ def one_line(text: str) -> str:
 def text_of(value: object, limit: int = MAX_TEXT) -> str:
     """Returns a text that may be kept; raises RecordError if it is none, empty or too long."""
     if not isinstance(value, str) or not value.strip():
-        raise RecordError(f"{value!r:.40} is no text.")
+        raise RecordError(f"{shown(value)} is no text.")
     if len(value) > limit:
         raise RecordError(f"a text has {len(value)} characters; at most {limit} are allowed.")
     return one_line(value)
@@ -45,16 +55,16 @@ def label_of(value: object) -> str:
 def number(value: object) -> float:
     """Returns a finite number; raises RecordError for anything else, texts and booleans too."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RecordError(f"{value!r:.40} is no number.")
+        raise RecordError(f"{shown(value)} is no number.")
     if not abs(value) < 1e9:
-        raise RecordError(f"{value!r:.40} is no finite number of pixels.")
+        raise RecordError(f"{shown(value)} is no finite number of pixels.")
     return float(value)
 
 
 def numbers(values: object, count: int) -> list[float]:
     """Returns `count` finite numbers; raises RecordError for anything else."""
     if not isinstance(values, list | tuple) or len(values) != count:
-        raise RecordError(f"{values!r:.60} is not {count} numbers.")
+        raise RecordError(f"{shown(values)} is not {count} numbers.")
     return [number(value) for value in values]
 
 
@@ -62,7 +72,7 @@ def from_corners(values: object) -> Bbox:
     """Returns x, y, width, height of x0, y0, x1, y1; raises RecordError if they are in disorder."""
     x0, y0, x1, y1 = numbers(values, 4)
     if x0 >= x1 or y0 >= y1:
-        raise RecordError(f"the corners {values!r:.60} are not x0 < x1, y0 < y1.")
+        raise RecordError(f"the corners {shown(values)} are not x0 < x1, y0 < y1.")
     return x0, y0, x1 - x0, y1 - y0
 
 
@@ -70,14 +80,14 @@ def bbox_of(values: object) -> Bbox:
     """Returns x, y, width, height; raises RecordError unless both sides are positive."""
     x, y, width, height = numbers(values, 4)
     if width <= 0 or height <= 0:
-        raise RecordError(f"the box {values!r:.60} (x, y, width, height) has no area.")
+        raise RecordError(f"the box {shown(values)} (x, y, width, height) has no area.")
     return x, y, width, height
 
 
 def name_of(value: object) -> int | str:
     """Returns an id; raises RecordError unless it is a whole number or a text."""
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise RecordError(f"{value!r:.40} is no id.")
+        raise RecordError(f"{shown(value)} is no id.")
     return value
 
 
@@ -91,5 +101,5 @@ def size_of(width: object, height: object) -> Size | None:
         return None
     wide, high = number(width), number(height)
     if min(wide, high) < 1 or wide != int(wide) or high != int(high):
-        raise RecordError(f"{width!r:.20}×{height!r:.20} is no size of a picture.")
+        raise RecordError(f"{shown(width)}×{shown(height)} is no size of a picture.")
     return Size(int(wide), int(high))

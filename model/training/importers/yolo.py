@@ -58,7 +58,8 @@ class Yolo:
                 draft = Draft(picture, label or picture, "the whole file", exhaustive=True)
                 draft.split = about.split(picture)
                 if label is not None:
-                    _read_rows(draft, source.size(picture), about, source, rows)
+                    draft.stated = source.size(picture)
+                    _read_rows(draft, draft.stated, about, source, rows)
                 else:
                     rows.note("A picture without label file was taken to show nothing.")
                 yield draft

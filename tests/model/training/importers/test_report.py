@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from model.training.importers import ImportReport
+from model.training.importers.draft import Refusal
+from model.training.importers.report import class_counts, contents
+
+REPORT = ImportReport(
+    name="cells",
+    format="coco",
+    pictures={"train": 8, "val": 2},
+    counts={"boxes": 20, "poses": 0},
+    classes=tuple(class_counts([({"red": 2, "white": 1}, "train"), ({"red": 1}, "val")])),
+    num_classes=2,
+    duplicates=3,
+    left_out=1,
+    refused=(Refusal("a.json", "item 3", "no box."),),
+    num_refused=7,
+    num_lost=2,
+    notes=("Something was cut.",),
+    round_trip_px=0.0042,
+)
+
+
+def test_people_read_counts_classes_and_every_refusal() -> None:
+    text = REPORT.to_text()
+    for words in (
+        "pictures: 10 (8 train, 2 val)",
+        "in them:  20 boxes",
+        "       3  red  (in 2 pictures; 2 train, 1 val)",
+        "3 pictures have the same pixels as another one",
+        "within 0.004 px",
+        "note: Something was cut.",
+        "refused:  7 rows, and 2 objects in refused pictures",
+        "  a.json: item 3: no box.",
+        "  ... and 6 more",
+    ):
+        assert words in text
+    assert "poses" not in text
+
+
+def test_refused_rows_need_consent() -> None:
+    assert REPORT.needs_consent
+    assert not replace(REPORT, num_refused=0).needs_consent
+
+
+@pytest.mark.parametrize(
+    ("change", "usable"),
+    [({}, True), ({"pictures": {"val": 3}}, False), ({"round_trip_px": 1.01}, False)],
+)
+def test_without_pictures_or_with_shifted_boxes_nothing_is_trained(
+    change: dict[str, object], usable: bool
+) -> None:
+    assert replace(REPORT, **change).usable == usable  # type: ignore[arg-type]
+
+
+def test_json_and_back() -> None:
+    assert ImportReport.from_json(REPORT.to_json()) == REPORT
+
+
+def test_contents_count_crowds_apart() -> None:
+    objects = [{"crowd": 0, "poly": [], "keypoints": []}, {"crowd": 1}]
+    counts = contents({"objects": objects, "captions": ["a"], "grounded": [], "refs": [1, 2]})
+    assert (counts["boxes"], counts["crowds"], counts["poses"], counts["expressions"]) == (
+        1,
+        1,
+        1,
+        2,
+    )
