@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import tempfile
@@ -158,7 +159,12 @@ def _region(backend: Backend, picture: EncodedPicture, asked: Json) -> Answer:
 def _click(backend: Backend, picture: EncodedPicture, asked: Json) -> Answer:
     clicked = Region("@1", Points((Point(*asked["point"]),)))
     task = Capability.CLICK
-    return backend.answer(picture, INSTRUCTIONS[task], regions=(clicked,), task=task)
+    answer = backend.answer(
+        picture, INSTRUCTIONS[task], regions=(clicked,), task=task, threshold=0.0
+    )
+    # One thing was clicked: its best box, however sure.
+    best = tuple(_above_or_best(grounding, math.inf) for grounding in answer.groundings)
+    return replace(answer, groundings=best)
 
 
 def _caption(backend: Backend, picture: EncodedPicture, _: str) -> Answer:

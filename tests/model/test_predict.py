@@ -93,6 +93,12 @@ def test_region_and_click_leave_crowds_out_and_name_the_object(records: list[Rec
     assert all(len(line["answer"]["groundings"]) == 1 for line in clicks)
 
 
+def test_a_click_is_answered_with_one_box_however_unsure(records: list[Record]) -> None:
+    line = next(predict(_Unsure(records), records, [Task.CLICK]))
+    assert line["answer"]["groundings"][0]["boxes"] == [[0.5, 0.5, 1, 1]]
+    assert line["answer"]["groundings"][0]["scores"] == [0.2]
+
+
 def test_clicks_lie_in_the_middle_half_of_the_box(records: list[Record]) -> None:
     things = {(r.id, i): thing.box for r in records for i, thing in enumerate(r.objects)}
     for line in _lines(records, Task.CLICK):
