@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from app import handlers, phrases, words
+from app import handlers, words
 from app.conversation import View
+from app.notices import QUIET, said
 from app.session import key_of
 from model.types import Capability
 
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
 
 Updates = dict[Any, Any]
 _FOCUS = "() => { setTimeout(() => document.querySelector('#question textarea')?.focus(), 60); }"
-_QUIET: dict[str, Any] = {
-    "api_visibility": "private",
-    "show_progress": "hidden",
-    "concurrency_limit": None,
-}
 
 
 @dataclass(slots=True)
@@ -92,30 +88,28 @@ class Ask:
     def wire(self) -> None:
         """Connects events to what they do; call inside the page's Blocks."""
         outputs = [self.canvas, self.chat, self.question, self.trouble, *self.starters]
-        asking = {**_QUIET, "outputs": outputs, "trigger_mode": "multiple"}
-        shown = {**_QUIET, "outputs": [self.canvas, self.chat]}
+        asking = {**QUIET, "outputs": outputs, "trigger_mode": "multiple"}
+        shown = {**QUIET, "outputs": [self.canvas, self.chat]}
         for event, opened in (
             (self.canvas.opened, self.on_opened),
             (self.canvas.sampled, self.on_sampled),
         ):
-            event(opened, None, outputs, **_QUIET).then(
-                self.on_encode, None, [self.canvas], **_QUIET
-            )
+            event(opened, None, outputs, **QUIET).then(self.on_encode, None, [self.canvas], **QUIET)
         self.canvas.asked(self.on_asked, None, **asking)
         self.canvas.sifted(self.on_sifted, None, **shown)
         self.canvas.recalled(self.on_recalled, None, **shown)
         self.question.submit(self.on_submit, [self.question, self.canvas], **asking)
-        self.question.stop(self.on_stop, None, None, **_QUIET)
+        self.question.stop(self.on_stop, None, None, **QUIET)
         self.chat.retry(self.on_retry, None, **asking)
         self.chat.edit(self.on_edit, None, **asking)
-        self.chat.clear(self.on_clear, None, outputs, **_QUIET)
+        self.chat.clear(self.on_clear, None, outputs, **QUIET)
         for button in self.starters:
             button.click(self.on_starter, [button, self.canvas], **asking)
         for capability, _, wording in words.QUICK:
             button = self.quick[capability]
             if capability is Capability.DETECT:
                 prefill = partial(str, wording)
-                button.click(prefill, None, [self.question], **_QUIET).then(js=_FOCUS, **_QUIET)
+                button.click(prefill, None, [self.question], **QUIET).then(js=_FOCUS, **QUIET)
             else:
                 ask = self._quick(wording, capability)
                 button.click(ask, [self.canvas], **asking)
@@ -204,7 +198,7 @@ class Ask:
         if view.chat is not None:
             found[self.chat] = view.chat
         if view.trouble is not None:
-            found[self.trouble] = _trouble(view.trouble)
+            found[self.trouble] = said(view.trouble, wrong=True)
         if view.running is not None or view.taken:
             found[self.question] = _question(view)
         if view.questions is not None:
@@ -244,12 +238,6 @@ def _question(view: View) -> Any:  # noqa: ANN401
     if view.running is not None:
         props |= {"stop_btn": view.running, "submit_btn": not view.running}
     return gr.update(**props)
-
-
-def _trouble(text: str) -> Any:  # noqa: ANN401
-    safe = phrases.escape(text)
-    inside = f'<span class="trouble" role="alert">{safe}</span>' if text else ""
-    return gr.update(value=inside, visible=bool(text))
 
 
 def _uploaded(data: Any) -> Path | None:  # noqa: ANN401

@@ -20,6 +20,7 @@ from model.types import Answer, Capability
 
 if TYPE_CHECKING:
     from app.host import Host
+    from app.intake import Picture
     from app.samples import Sample
     from app.session import Desk, Exchange, Key, People
     from app.settings import Settings
@@ -80,8 +81,15 @@ class Conversation:
             picture = intake.read(path, self.settings)
         except DeixisError as error:
             return View(notice=str(error))
+        return self.put(
+            key, picture, lambda desk: handlers.open_picture(desk, picture, title, sample)
+        )
+
+    def put(self, key: Key, picture: Picture, change: Callable[[Desk], Desk]) -> View:
+        """Returns the view of a desk that got another picture by `change`."""
         self.people.stop(key)
-        self.people.change(key, lambda desk: handlers.open_picture(desk, picture, title, sample))
+        desk = self.people.change(key, change)
+        sample = desk.sample
         return View(
             picture={
                 "id": picture.key,
@@ -89,15 +97,16 @@ class Conversation:
                 "src": render.data_url(picture.image),
                 "width": picture.size.width,
                 "height": picture.size.height,
-                "alt": sample.alt if sample else title,
+                "alt": sample.alt if sample else desk.title,
                 "point": sample.point if sample else None,
             },
-            chat=[],
+            answer=self._shown(desk) if desk.shown else None,
+            chat=self._chat(desk),
             notice="",
             trouble="",
             status=(" ".join(picture.notes), False),
             running=False,
-            questions=sample.questions if sample else words.STARTERS,
+            questions=() if desk.exchanges else sample.questions if sample else words.STARTERS,
         )
 
     def encode(self, key: Key) -> Iterator[View]:
@@ -107,25 +116,32 @@ class Conversation:
         yield View(status=(words.STATUS_ENCODING, True))
         started = time.perf_counter()
         try:
-            self._encoded(key, threading.Event())
+            self.encoded(key, None, threading.Event())
         except DeixisError as error:
             yield View(notice=str(error), status=("", False))
             return
         yield View(status=(words.STATUS_ENCODED.format(ms=_since(started)), False))
 
-    def _encoded(self, key: Key, stop: threading.Event) -> EncodedPicture:
-        """Returns the desk's picture as the model keeps it, encoding it at most once."""
+    def encoded(self, key: Key, picture: Picture | None, stop: threading.Event) -> EncodedPicture:
+        """Returns a picture as the model keeps it, encoding it at most once for a person.
+
+        Args:
+            key: who asks.
+            picture: None takes the one on the desk.
+            stop: ends the wait for the model.
+        """
         desk = self.people.desk(key)
-        picture = desk.picture
+        picture = picture or desk.picture
         if picture is None:
             raise PictureError(words.NO_PICTURE)
         card = self.host.wait(stop).card
         version = f"{card.name} {card.version}"
-        kept = desk.encoding(version)
+        kept = desk.encoding(picture.key, version)
         if kept is not None:
             return kept
-        encoded = self.host.call(lambda model: model.encode(picture.image), stop)
-        self.people.change(key, lambda now: now.with_encoding(version, encoded, picture.key))
+        image = picture.image
+        encoded = self.host.call(lambda model: model.encode(image), stop)
+        self.people.change(key, lambda now: now.with_encoding(picture.key, version, encoded))
         return encoded
 
     # --- questions -------------------------------------------------------------------------------
@@ -248,7 +264,7 @@ class Conversation:
 
     def _stream(self, key: Key, exchange: Exchange, stop: threading.Event) -> Iterator[View]:
         """Yields the chat as the answer grows, and keeps the answer."""
-        encoded = self._encoded(key, stop)
+        encoded = self.encoded(key, None, stop)
         started, shown = time.perf_counter(), 0.0
         for event in self._events(key, exchange, encoded, stop):
             if isinstance(event, Answer):
@@ -321,21 +337,24 @@ class Conversation:
         desk = self.people.change(key, lambda now: handlers.set_screen(change(now), data))
         return View(answer=self._shown(desk), chat=self._chat(desk))
 
-    def threshold(self, desk: Desk) -> float:
-        """Returns the score from which boxes are shown: the person's choice, else the card's."""
-        if desk.threshold is not None:
-            return desk.threshold
-        return self.host.card.threshold if self.host.card else DEFAULT_THRESHOLD
+    def redraw(self, key: Key) -> View:
+        """Returns the view of the answer on display after it was changed elsewhere."""
+        return self._redraw(key, lambda now: now, {})
+
+    def threshold(self, desk: Desk, exchange: Exchange) -> float:
+        """Returns the score from which an exchange's boxes are shown."""
+        usual = self.host.card.threshold if self.host.card else DEFAULT_THRESHOLD
+        return handlers.threshold_of(desk, exchange, usual)
 
     def _chat(self, desk: Desk) -> list[dict[str, Any]]:
-        return phrases.chat(desk.exchanges, self.threshold(desk))
+        return phrases.chat(desk.exchanges, lambda exchange: self.threshold(desk, exchange))
 
     def _shown(self, desk: Desk) -> dict[str, Any]:
         """Returns the canvas's `answer` for the exchange on display."""
         exchange = desk.exchange(desk.shown)
         if exchange is None or exchange.answer is None or desk.picture is None:
             return {"exchange": None, "serial": next(handlers.SERIAL)}
-        threshold, src = self.threshold(desk), ""
+        threshold, src = self.threshold(desk, exchange), ""
         if exchange.answer.groundings or (desk.heat and exchange.answer.word_boxes):
             side, unit = desk.screen
             style = render.Style(desk.style, heat=desk.heat, side=side, unit=unit)

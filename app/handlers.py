@@ -52,7 +52,9 @@ def open_picture(desk: Desk, picture: Picture, title: str, sample: Sample | None
 
     What was encoded before stays, so that coming back to a picture is quick.
     """
-    return replace(desk, picture=picture, title=title, sample=sample, exchanges=(), shown=None)
+    return replace(
+        desk, picture=picture, title=title, sample=sample, exchanges=(), shown=None, reopened=None
+    )
 
 
 def begin(
@@ -89,7 +91,9 @@ def begin(
     )
     earlier = tuple(_settled(item) for item in desk.exchanges)
     kept = earlier[max(0, len(earlier) + 1 - limits.turns) :]
-    return replace(desk, exchanges=(*kept, exchange), next_number=desk.next_number + 1)
+    return replace(
+        desk, exchanges=(*kept, exchange), next_number=desk.next_number + 1, reopened=None
+    )
 
 
 def _settled(exchange: Exchange) -> Exchange:
@@ -201,10 +205,26 @@ def fail(desk: Desk, number: int, message: str) -> Desk:
     return desk if exchange is None else desk.replaced(replace(exchange, error=message))
 
 
+def threshold_of(desk: Desk, exchange: Exchange, usual: float) -> float:
+    """Returns the score from which an exchange's boxes are shown.
+
+    That is what the person chose, else what the model meant: a detection was asked for down to a
+    low floor, so the card's threshold counts; any other answer brings only what it stands by.
+    """
+    if desk.threshold is not None:
+        return desk.threshold
+    if exchange.names or exchange.answer is None:
+        return usual
+    scores = [score for found in exchange.answer.groundings for score in found.scores]
+    return min([usual, *scores])
+
+
 def history(desk: Desk, number: int, threshold: float) -> tuple[Turn, ...]:
     """Returns the whole turns before an exchange, oldest first, as the model takes them."""
     return tuple(
-        Turn(item.question, phrases.seen_from(item, threshold), item.regions)
+        Turn(
+            item.question, phrases.filtered(item, threshold_of(desk, item, threshold)), item.regions
+        )
         for item in desk.exchanges
         if item.number < number and item.answer is not None
     )
@@ -213,7 +233,8 @@ def history(desk: Desk, number: int, threshold: float) -> tuple[Turn, ...]:
 def show(desk: Desk, number: object) -> Desk:
     """Returns the desk with another answer's boxes on display, or none for an unknown number."""
     known = isinstance(number, int) and desk.exchange(number) is not None
-    return replace(desk, shown=cast("int", number) if known else None)
+    shown = cast("int", number) if known else None
+    return replace(desk, shown=shown, reopened=desk.reopened if shown == desk.shown else None)
 
 
 def set_threshold(desk: Desk, value: object) -> Desk:
@@ -268,3 +289,39 @@ def rewind(desk: Desk, message: int) -> tuple[Desk, Exchange]:
 def clear(desk: Desk) -> Desk:
     """Returns the desk with its picture but no conversation."""
     return replace(desk, exchanges=(), shown=None)
+
+
+def corrected(desk: Desk, turn: Turn, identity: str) -> Desk:
+    """Returns the desk with the answer on display as a person corrected it.
+
+    Args:
+        desk: whose answer it is; without one, the turn becomes a new exchange.
+        turn: as it was saved.
+        identity: of the saved example, so that saving again replaces it.
+    """
+    old = desk.exchange(desk.shown) or (desk.exchanges[-1] if desk.exchanges else None)
+    if old is None:
+        return reopen_turns(desk, (turn,), identity)
+    new = replace(
+        old, question=turn.question, regions=turn.regions, answer=turn.answer, names=(), error="",
+        text=turn.answer.text,
+    )  # fmt: skip
+    return replace(desk.replaced(new), shown=new.number, reopened=identity)
+
+
+def reopen(desk: Desk, picture: Picture, title: str, turns: Sequence[Turn], identity: str) -> Desk:
+    """Returns the desk with a saved example's picture and turns on it."""
+    return reopen_turns(open_picture(desk, picture, title), turns, identity)
+
+
+def reopen_turns(desk: Desk, turns: Sequence[Turn], identity: str) -> Desk:
+    """Returns the desk with whole turns as its conversation, the last one on display."""
+    numbers = range(desk.next_number, desk.next_number + len(turns))
+    exchanges = tuple(
+        Exchange(number, turn.question, turn.regions, text=turn.answer.text, answer=turn.answer)
+        for number, turn in zip(numbers, turns, strict=True)
+    )
+    return replace(
+        desk, exchanges=exchanges, shown=numbers[-1] if turns else None,
+        next_number=numbers.stop, reopened=identity,
+    )  # fmt: skip

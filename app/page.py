@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app import words
+from app import edits, words
 from app.ask import Ask
 from app.canvas import Canvas
 from app.conversation import Conversation
+from app.correct import Correct
+from app.correcting import Correcting
+from app.corrections import Corrections
+from app.endpoints import Endpoints
 from app.host import Host
 from app.samples import read_samples, thumbnails
 from app.session import People, key_of
+from app.takeout import Takeout
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -48,12 +53,27 @@ def build(settings: Settings, loader: Callable[[], Backend]) -> gr.Blocks:
         brand = gr.HTML(_brand(host), elem_id="brand")
         with gr.Row(elem_id="work", equal_height=False):
             with gr.Column(scale=3, min_width=320):
-                canvas = Canvas(words=words.CANVAS, samples=thumbnails(samples), elem_id="canvas")
+                canvas = Canvas(
+                    words=words.CANVAS,
+                    samples=thumbnails(samples),
+                    paints=edits.paints(),
+                    elem_id="canvas",
+                )
             with gr.Column(scale=2, min_width=320, elem_id="side"), gr.Tabs():
-                ask = Ask(Conversation(people, host, settings), samples, canvas)
-                with gr.Tab(words.ASK, id="ask"):
+                talk = Conversation(people, host, settings)
+                ask = Ask(talk, samples, canvas)
+                work = Correcting(talk, Corrections(settings))
+                correct, takeout = Correct(work, ask), Takeout(work)
+                with gr.Tab(words.ASK, id="ask") as ask_tab:
                     ask.build()
+                with gr.Tab(words.CORRECT, id="correct") as correct_tab:
+                    correct.build()
+                    with gr.Accordion(words.EXPORT, open=False, elem_id="takeout"):
+                        takeout.build()
         ask.wire()
+        correct.wire(correct_tab, ask_tab)
+        takeout.wire()
+        Endpoints(talk).build()
         _watch_model(page, host, brand, ask)
 
         def leave(request: gr.Request) -> None:

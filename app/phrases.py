@@ -6,7 +6,7 @@ Everything that a model or a person wrote is escaped here before it becomes HTML
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -94,12 +94,19 @@ def question_html(question: str) -> str:
     return re.sub(r"&#64;(\d{1,3})(?!\d)", r'<span class="mk m\1">&#64;\1</span>', safe)
 
 
-def chat(exchanges: Sequence[Exchange], threshold: float = 0.0) -> list[dict[str, Any]]:
-    """Returns the conversation as `gr.Chatbot` takes it, boxes counted from `threshold` on."""
+def chat(
+    exchanges: Sequence[Exchange], threshold: Callable[[Exchange], float]
+) -> list[dict[str, Any]]:
+    """Returns the conversation as `gr.Chatbot` takes it.
+
+    Args:
+        exchanges: oldest first.
+        threshold: returns the score from which an exchange's boxes count.
+    """
     messages: list[dict[str, Any]] = []
     for exchange in exchanges:
         messages.append({"role": "user", "content": question_html(exchange.question)})
-        messages.append({"role": "assistant", "content": _reply(exchange, threshold)})
+        messages.append({"role": "assistant", "content": _reply(exchange, threshold(exchange))})
     return messages
 
 
@@ -146,3 +153,10 @@ def seen_from(exchange: Exchange, threshold: float) -> Answer:
         text = f"{text}. {words.MISSING_NAMES.format(names=', '.join(missing))}"
     finish = Finish.STOP if found else Finish.ABSENT
     return Answer(text, tuple(groundings), answer.word_boxes, finish)
+
+
+def filtered(exchange: Exchange, threshold: float) -> Answer:
+    """Returns an exchange's answer as it reads at a threshold, without what scores less."""
+    answer = seen_from(exchange, threshold)
+    kept = tuple(g for g in (g.above(threshold) for g in answer.groundings) if g.boxes)
+    return replace(answer, groundings=kept)

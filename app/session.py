@@ -75,13 +75,14 @@ class Desk:
         title: words for the picture, shown and read aloud; hostile text.
         sample: which sample it is, if it is one.
         exchanges: the conversation about this picture, oldest first.
-        encoded: pictures as the model keeps them, newest last, with the model's version.
+        encoded: picture's key, model's version, and the picture as it keeps it; newest last.
         shown: number of the exchange whose boxes are on display; None shows the plain picture.
         threshold: chosen by the person; None follows the model's card.
         style: how boxes are drawn.
         heat: whether the words' heat map is drawn.
         screen: longer side in pixels at which the picture is shown, and pixels for each point.
         next_number: number of the next exchange.
+        reopened: the saved example that saving would replace.
     """
 
     picture: Picture | None = None
@@ -95,6 +96,7 @@ class Desk:
     heat: bool = False
     screen: tuple[int, float] = (1280, 1.6)
     next_number: int = 1
+    reopened: str | None = None
 
     def exchange(self, number: int | None) -> Exchange | None:
         """Returns the exchange with this number, if it is still here."""
@@ -109,14 +111,11 @@ class Desk:
             ),
         )
 
-    def encoding(self, version: str) -> EncodedPicture | None:
-        """Returns this picture as the model of that version keeps it, if it was encoded."""
-        if self.picture is None:
-            return None
-        wanted = (self.picture.key, version)
-        return next((kept for key, made, kept in self.encoded if (key, made) == wanted), None)
+    def encoding(self, key: str, version: str) -> EncodedPicture | None:
+        """Returns a picture as the model of that version keeps it, if it was encoded."""
+        return next((kept for *name, kept in self.encoded if name == [key, version]), None)
 
-    def with_encoding(self, version: str, encoded: EncodedPicture, key: str) -> Desk:
+    def with_encoding(self, key: str, version: str, encoded: EncodedPicture) -> Desk:
         """Returns the desk with one more encoded picture, forgetting the oldest beyond the cap."""
         others = tuple(item for item in self.encoded if item[:2] != (key, version))
         return replace(self, encoded=(*others, (key, version, encoded))[-ENCODED_KEPT:])

@@ -76,6 +76,47 @@ HIDDEN = "{count} below the threshold"
 
 SPAN_TITLE = "{number} · {label} · {score:.2f}"
 
+CORRECT_LEAD = (
+    "Move, resize, rename or delete boxes on the picture, draw what was missed, mend the words. "
+    "What you save can teach the model."
+)
+RENEW = "Start over"
+SAVE = "Save as example"
+SAVED = "Saved. {count} examples on the shelf."
+SHELF_TITLE = "Saved examples"
+UNTITLED = "picture"
+EXPORT = "Take home"
+EXPORT_LABEL = "What"
+EXPORT_WHAT = (("This conversation", "talk"), ("Saved examples", "saved"))
+FORM_LABEL = "As"
+EXPORT_FORMS = (
+    ("COCO JSON", "coco"),
+    ("JSON lines of turns", "jsonl"),
+    ("Table of boxes (CSV)", "csv"),
+    ("Page that works offline (HTML)", "html"),
+    ("The answer on display, drawn (PNG)", "png"),
+    ("The answer on display, drawn (JPEG)", "jpeg"),
+)
+EXPORT_BUTTON = "Make the file"
+EXPORT_FILE = "Your file"
+NOTHING_TO_EXPORT = "There is nothing to take home yet; ask something, or save an example."
+
+EDITOR: dict[str, str] = {
+    "question": "Question",
+    "answer": "Answer",
+    "hint": "Select words, then choose their boxes:",
+    "links": "Boxes to link the selected words to",
+}
+"""Texts of the caption editor."""
+
+SHELF: dict[str, str] = {
+    "reopen": "Open again",
+    "remove": "Delete",
+    "sure": "Delete?",
+    "empty": "Nothing saved yet.",
+}
+"""Texts of the shelf of saved examples."""
+
 CANVAS: dict[str, str] = {
     "tools": "Drawing tools",
     "select": "Select",
@@ -124,6 +165,8 @@ CANVAS: dict[str, str] = {
     "dismiss": "Close this message",
     "found": "{number} of {all}: {label}{score}",
     "none_found": "No boxes",
+    "label": "What is it?",
+    "next": "Next picture ({count})",
     "marks": "Marks you can refer to",
     "point_kind": "point",
     "box_kind": "box",

@@ -1,15 +1,23 @@
-"""A model without weights: every answer follows from the question and the picture's size alone."""
+"""A model without weights: every answer follows from the question and the picture's size alone.
+
+Around it a conversation, for tests that need no browser.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from PIL.Image import Image
 
+from app.conversation import Conversation, View
+from app.host import Host
+from app.session import People
+from app.settings import Settings
 from model.backends.base import Backend, Card, EncodedPicture
 from model.errors import RegionError
 from model.types import (
@@ -94,12 +102,12 @@ class FakeBackend(Backend):
         self.questions += 1
         encoded = picture if isinstance(picture, EncodedPicture) else self.encode(picture)
         answer = self._answer(encoded.size, question, regions, task)
-        said = ""
+        pause, said = 0.25 if "slowly" in question else self.pause, ""
         for word in re.findall(r"\s*\S+", answer.text):
             if stop is not None and stop():
                 yield Answer(said, finish=Finish.CANCELLED)
                 return
-            time.sleep(self.pause)
+            time.sleep(pause)
             said += word
             yield Delta(word)
         yield answer
@@ -128,6 +136,10 @@ class FakeBackend(Backend):
     ) -> Answer:
         if "unicorn" in question:
             return Answer("", finish=Finish.ABSENT)
+        if "hostile" in question:
+            return _hostile()
+        if "thousand" in question:
+            return _thousand()
         if regions:
             return _about(regions[-1], size, task)
         if "describe" in question.lower():
@@ -135,6 +147,28 @@ class FakeBackend(Backend):
         text = f"the one you mean: {question.rstrip('?.')}"
         box = Box(0.3, 0.25, 0.7, 0.75)
         return Answer(text, (Grounding(Phrase(text[17:], 17, len(text)), (box,), (0.77,)),))
+
+
+HOSTILE = (
+    '<img src=x onerror="window.canary=1"><script>window.canary=1</script> '
+    "[x](javascript:window.canary=1) ${window.canary=1} {{constructor.constructor('canary=1')()}} "
+    "![x](http://evil.example/x.png) $$x$$ <style>*{display:none}</style>"
+)
+"""A text that tries to run, to load and to hide in every way a page might allow."""
+
+
+def _hostile() -> Answer:
+    words = (WordBox(Phrase(HOSTILE, 0, len(HOSTILE)), Box(0.1, 0.1, 0.4, 0.4)),)
+    phrase = Phrase(HOSTILE, 0, len(HOSTILE))
+    return Answer(HOSTILE, (Grounding(phrase, (Box(0.2, 0.2, 0.6, 0.6),), (0.9,)),), words)
+
+
+def _thousand() -> Answer:
+    boxes = tuple(
+        Box(x / 40, y / 25, (x + 0.8) / 40, (y + 0.8) / 25) for y in range(25) for x in range(40)
+    )
+    scores = tuple(0.95 - i / 2000 for i in range(1000))
+    return Answer("a thousand things", (Grounding(Phrase("things", 11, 17), boxes, scores),))
 
 
 def _caption(text: str) -> Answer:
@@ -200,3 +234,22 @@ def bounds(shape: Shape) -> Box:
             (rows.max() + 1) / height,
         )
     )
+
+
+ANNA, BERT = ("anna's cookie", "tab 1"), ("bert's cookie", "tab 2")
+"""Two people."""
+
+
+def talking(backend: FakeBackend | None = None) -> Conversation:
+    """Returns a conversation whose model is loaded."""
+    model = backend or FakeBackend()
+    host = Host(lambda: model, "fake", 30)
+    host.start()
+    host.wait(threading.Event())
+    return Conversation(People(), host, Settings())
+
+
+def last(views: Iterable[View]) -> View:
+    """Returns the view that ends an answer."""
+    *_, end = views
+    return end

@@ -1,5 +1,5 @@
 // What the canvas knows: the picture, the marks, the answers, and how to undo.
-// The three scripts of this folder are joined in one function scope by canvas.py, in the order of
+// The numbered scripts of this folder are joined in one function scope by canvas.py, in the order of
 // their numbers. Gradio gives them: element, props, trigger, upload, watch.
 'use strict';
 const find = (selector) => element.querySelector(selector);
@@ -54,7 +54,6 @@ function travel(from, to) {
   to.push(snapshot());
   Object.assign(state, moment);
   commit();
-  if (state.editing) trigger('edited', { boxes: state.editing });
 }
 
 /** What Python reads with every question. */
@@ -65,6 +64,7 @@ function value() {
     selected: state.selected,
     threshold: state.threshold,
     screen: screen(),
+    editing: state.editing,
   };
 }
 
@@ -77,6 +77,7 @@ function screen() {
 /** Hands the marks to Gradio and draws them. */
 function commit() {
   props.value = copy(value());
+  if (state.editing) tellBoxes();
   draw();
 }
 

@@ -92,7 +92,7 @@ function paint() {
   paintEditing();
   paintHot();
   paintBrush();
-  for (const mark of state.marks) paintMark(mark);
+  for (const mark of state.editing ? [] : state.marks) paintMark(mark);
   if (typeof paintTrace === 'function') paintTrace();
   paintHint();
   placeMenu();
@@ -148,12 +148,12 @@ function paintHot() {
 
 function paintEditing() {
   for (const item of state.editing || []) {
-    const on = item.id === state.selected;
+    const on = item.id === state.selected || editHot.has(item.id);
     rectangle(item.box, { class: 'dx-halo', rx: 3 });
     rectangle(item.box, { class: 'dx-edit' + (on ? ' dx-on' : ''), stroke: item.color, rx: 3 });
     tag(item.id + ' ' + item.label, item.box, 'dx-edit-tag',
       { background: item.color, color: item.ink });
-    if (on) paintHandles(item.box);
+    if (item.id === state.selected) paintHandles(item.box);
   }
 }
 
@@ -194,7 +194,7 @@ function paintPoint(place, index, group) {
 
 /** Brush marks need erasing, which only a raster can do. */
 function paintBrush() {
-  const brushed = state.marks.filter((mark) => mark.strokes);
+  const brushed = state.editing ? [] : state.marks.filter((mark) => mark.strokes);
   inkCanvas.hidden = !brushed.length;
   if (!brushed.length) return;
   const ratio = window.devicePixelRatio || 1;
@@ -228,11 +228,12 @@ function paintHint() {
 
 /** Buttons beside a mark that was just drawn, or that is selected. */
 function placeMenu() {
-  const mark = markNamed(state.menu);
-  const open = mark && !state.editing && !press && (state.tool === 'select' || !mark.points);
+  const edited = state.editing && state.editing.find((item) => item.id === state.menu);
+  const mark = edited || markNamed(state.menu);
+  const open = mark && !press && (edited || state.tool === 'select' || !mark.points);
   menu.hidden = !open;
-  if (!open) return;
-  if (menu.dataset.mark !== mark.name) fillMenu(mark);
+  if (!open) { menu.dataset.mark = ''; return; }
+  if (menu.dataset.mark !== (edited ? 'edit ' + mark.id : mark.name)) fillMenu(mark);
   const [x0, y0, x1, y1] = boundsOf(mark);
   const [left, bottom] = toScreen([(x0 + x1) / 2, y1]);
   const above = bottom + menu.offsetHeight + 12 > stage.clientHeight;

@@ -7,6 +7,7 @@ let pinch = null;
 let spaceHeld = false;
 
 function setTool(tool) {
+  if (correcting && !EDIT_TOOLS.includes(tool)) return;
   state.tool = tool;
   stage.dataset.tool = tool;
   for (const button of element.querySelectorAll('[data-tool]')) {
@@ -57,7 +58,8 @@ function startSelect(event, place) {
   if (state.editing) {
     const held = state.editing.find((item) => item.id === state.selected);
     const item = corner ? held : smallest(state.editing, place);
-    state.selected = item ? item.id : '';
+    state.selected = state.menu = item ? item.id : '';
+    tellBoxes();
     if (item) press = { ...press, item, corner, from: [...item.box] };
     return draw();
   }
@@ -90,8 +92,10 @@ function startDraw(event, place) {
     else press.draft = { strokes: [stroke] };
     press.stroke = stroke;
   }
-  if (press.draft) press.mark = state.editing && tool === 'box' ? press.draft : newMark(press.draft);
-  if (state.editing && tool === 'box') press.fresh = addEdit(press.draft.box);
+  if (press.draft && state.editing) {
+    press.fresh = addEdit(press.draft.box);
+    press.mark = press.fresh;
+  } else if (press.draft) press.mark = newMark(press.draft);
   draw();
 }
 
@@ -141,7 +145,6 @@ function growDraft(place) {
   if (press.tool === 'box') {
     const box = ordered([...press.start, ...place]);
     press.mark.box = box;
-    if (press.fresh) press.fresh.box = box;
   } else {
     const path = press.tool === 'mask' ? press.stroke.path : press.mark.scribble;
     const [x, y] = toScreen(path.at(-1));
@@ -190,10 +193,7 @@ function up(event) {
     placePoint(done.start, !ruledOut, done.event.shiftKey);
   } else if (done.draft) finishDraft(done);
   else if (done.stroke) commit();
-  else if (done.kept) {
-    commit();
-    if (state.editing) trigger('edited', { boxes: state.editing });
-  }
+  else if (done.kept) commit();
 }
 
 /** Keeps what was drawn unless it is too small to be meant. */
@@ -264,6 +264,7 @@ const KEYS = {
   Delete: removeSelected, Backspace: removeSelected,
   Escape: () => { state.selected = state.menu = ''; pin(null); heat(null); commit(); },
   ']': () => step(1), '[': () => step(-1),
+  Enter: () => state.editing && focusLabel(),
 };
 
 function removeSelected() {
@@ -273,6 +274,7 @@ function removeSelected() {
 
 /** Lights up the next box of the answer, for people without a mouse. */
 function step(by) {
+  if (state.editing) return stepEdit(by);
   const boxes = boxesShown();
   if (!boxes.length) return heard(say('none_found'));
   const now = boxes.findIndex((item) => state.pinned && item.g === state.pinned.g
@@ -293,6 +295,7 @@ function key(event) {
   } else if (command && event.key.toLowerCase() === 'y') act = () => travel(future, past);
   else if (command || event.altKey) return;
   else if (TOOL_KEYS[event.key]) act = () => setTool(TOOL_KEYS[event.key]);
+  else if (state.editing && event.target === stage && PANS[event.key] && nudge(event)) act = () => {};
   else if (event.target === stage && PANS[event.key]) {
     const forward = ['ArrowRight', 'ArrowDown'].includes(event.key) ? 1 : -1;
     act = () => (view.fitted ? step(forward) : pan(...PANS[event.key]));

@@ -111,14 +111,14 @@ function chip(group, count) {
 
 function legend() {
   const answer = state.answers.get(state.shown);
-  const groups = answer ? answer.groups : [];
+  const groups = answer && !state.editing ? answer.groups : [];
   const kept = boxesShown();
   const all = groups.reduce((sum, group) => sum + group.boxes.length, 0);
   chips.replaceChildren(...groups.map((group) => [group, kept.filter((b) => b.g === group.g).length])
     .filter(([, count]) => count).map(([group, count]) => chip(group, count)));
   find('.dx-sift').hidden = !all;
   plainButton.hidden = !all;
-  playButton.hidden = !(answer && answer.words && answer.words.length);
+  playButton.hidden = !(answer && answer.words && answer.words.length) || !!state.editing;
   slider.value = state.threshold;
   find('.dx-sift output').textContent = Number(state.threshold).toFixed(2) + ' · '
     + say('shown', { shown: kept.length, all });
@@ -128,7 +128,7 @@ function legend() {
 function face() {
   const hot = state.hot || state.pinned;
   const elsewhere = hot && hot.exchange !== state.shown;
-  const bare = plain || elsewhere || !rendered;
+  const bare = plain || elsewhere || !rendered || state.editing;
   const next = bare ? (state.picture ? state.picture.src : '') : rendered;
   if (next && image.getAttribute('src') !== next) image.src = next;
   plainButton.setAttribute('aria-pressed', String(plain));
@@ -216,6 +216,7 @@ watch('answer', () => {
   face();
   legend();
   mirror();
+  if (correcting && next.exchange != null && !state.editing) trigger('ready', {});
 });
 watch('adopt', () => {
   const mark = props.adopt && props.adopt.mark;
@@ -244,6 +245,7 @@ function clearMarks() {
 // --- the menu beside a mark, buttons, files, samples ---------------------------------------------
 
 function fillMenu(mark) {
+  if (state.editing) return fillEditMenu(mark);
   const can = props.can || [];
   menu.dataset.mark = mark.name;
   menu.replaceChildren();
@@ -344,31 +346,3 @@ function fillSamples() {
     return button;
   }));
 }
-
-// --- correcting: boxes become editable (the Correct tab asks for it) ------------------------------
-
-function addEdit(box) {
-  return { id: '', label: '', box, color: '#fff', ink: '#000' };
-}
-function finishEdit() {}
-function removeEdit() {}
-
-// --- start ---------------------------------------------------------------------------------------
-
-for (const node of element.querySelectorAll('[data-text]')) node.textContent = say(node.dataset.text);
-for (const node of element.querySelectorAll('[data-aria]')) {
-  node.setAttribute('aria-label', say(node.dataset.aria));
-}
-for (const button of element.querySelectorAll('button[data-tool], button[data-act]')) {
-  const name = button.dataset.tool || button.dataset.act;
-  const title = say(name + '_title') || say(name);
-  if (title) { button.title = title; button.setAttribute('aria-label', title); }
-  const label = button.querySelector('span');
-  if (label) label.textContent = say(name);
-}
-playButton.textContent = say('play');
-new ResizeObserver(() => { if (view.fitted) fit(); else settle(); }).observe(stage);
-fillSamples();
-setTool('point');
-legend();
-draw();

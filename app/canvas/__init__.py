@@ -1,5 +1,6 @@
-"""The picture with everything that can be drawn on it: one Gradio component without a build."""
+"""What is drawn and written on a picture: Gradio components without a build."""
 
 from app.canvas.canvas import Canvas
+from app.canvas.editor import CaptionEditor, Shelf
 
-__all__ = ["Canvas"]
+__all__ = ["Canvas", "CaptionEditor", "Shelf"]

@@ -9,8 +9,10 @@ made meanwhile; it sends the props below, and the scripts merge them:
     notice    a message beside the picture
     status    a short state of affairs under the picture
     can       what the model can do
+    edit      the boxes to correct, and label suggestions; `open` tells whether to correct at all
+    paints    colour and ink of boxes by their number
 
-Events bring plain JSON: `asked`, `opened`, `sampled`, `sifted`, `recalled`, `edited`.
+Events bring plain JSON: `asked`, `opened`, `sampled`, `sifted`, `recalled`, `ready`.
 """
 
 from __future__ import annotations
@@ -43,6 +45,8 @@ class Canvas(gr.HTML):
         notice: dict[str, Any] | None = None,
         status: dict[str, Any] | None = None,
         can: list[str] | None = None,
+        edit: dict[str, Any] | None = None,
+        paints: list[list[str]] | None = None,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
         # Gradio builds the component anew from its arguments at every update.
@@ -58,6 +62,8 @@ class Canvas(gr.HTML):
             notice=notice,
             status=status,
             can=can or [],
+            edit=edit,
+            paints=paints or [],
             html_template=_TEMPLATE,
             js_on_load=_SCRIPT,
             apply_default_css=False,

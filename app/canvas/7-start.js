@@ -1,0 +1,19 @@
+// Everything is defined: fill in the texts and begin.
+
+for (const node of element.querySelectorAll('[data-text]')) node.textContent = say(node.dataset.text);
+for (const node of element.querySelectorAll('[data-aria]')) {
+  node.setAttribute('aria-label', say(node.dataset.aria));
+}
+for (const button of element.querySelectorAll('button[data-tool], button[data-act]')) {
+  const name = button.dataset.tool || button.dataset.act;
+  const title = say(name + '_title') || say(name);
+  if (title) { button.title = title; button.setAttribute('aria-label', title); }
+  const label = button.querySelector('span');
+  if (label) label.textContent = say(name);
+}
+playButton.textContent = say('play');
+new ResizeObserver(() => { if (view.fitted) fit(); else settle(); }).observe(stage);
+fillSamples();
+setTool('point');
+legend();
+draw();

@@ -1,0 +1,150 @@
+"""From an answer to something a person can correct, and back to a turn that can teach.
+
+Pure functions. A corrected turn says of every box that it is certain; words that were linked to
+boxes become phrases with a place, boxes without words become class names.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from app.phrases import clip, numbered
+from app.theme import colour, ink
+from model.errors import QuestionError, RegionError
+from model.types import Answer, Box, Finish, Grounding, Phrase, Region, Turn
+
+Json = dict[str, Any]
+MAX_BOXES = 500
+MAX_LABEL = 120
+CERTAIN = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a question or answer may be, in characters."""
+
+    text: int = 2_000
+
+
+def editable(question: str, answer: Answer, threshold: float) -> Json:
+    """Returns an answer's boxes, words and links as the canvas and the caption editor take them."""
+    boxes: list[Json] = []
+    links: list[Json] = []
+    for _, grounding in numbered(answer):
+        kept = grounding.above(threshold)
+        names = [str(len(boxes) + 1 + i) for i in range(len(kept.boxes))]
+        boxes += [
+            {
+                "id": name,
+                "label": clip(_noun(kept.phrase.text), MAX_LABEL),
+                "box": [round(side, 5) for side in box.as_tuple()],
+            }
+            for name, box in zip(names, kept.boxes, strict=True)
+        ]
+        if names and kept.phrase.start is not None and kept.phrase.end is not None:
+            links.append({"start": kept.phrase.start, "end": kept.phrase.end, "ids": names})
+    return {"question": question, "text": answer.text, "boxes": boxes, "links": links}
+
+
+def _noun(phrase: str) -> str:
+    """Returns a phrase without its article, as a label reads."""
+    head, _, rest = phrase.strip().partition(" ")
+    return rest if head.lower() in {"a", "an", "the", "some"} and rest else phrase.strip()
+
+
+def paints(count: int = 24) -> list[list[str]]:
+    """Returns colours and ink for boxes in the order of their numbers."""
+    return [[colour(i), ink(colour(i))] for i in range(count)]
+
+
+def corrected(
+    boxes: object, caption: object, regions: Sequence[Region] = (), limits: Limits | None = None
+) -> Turn:
+    """Returns the turn a person corrected.
+
+    Args:
+        boxes: the canvas's list of {"id", "label", "box"}.
+        caption: the editor's {"question", "text", "links": [{"start", "end", "ids"}]}.
+        regions: what the question speaks of; stays as it was.
+        limits: how long texts may be.
+
+    Raises:
+        QuestionError: a text is missing or too long.
+        RegionError: a box or a link cannot be used.
+    """
+    limits = limits or Limits()
+    value = cast("Mapping[str, Any]", caption) if isinstance(caption, Mapping) else {}
+    question, text = str(value.get("question") or "").strip(), str(value.get("text") or "")
+    if not question:
+        raise QuestionError("The question is empty; write what the answer replies to.")
+    if max(len(question), len(text)) > limits.text:
+        raise QuestionError(f"A text is longer than {limits.text} characters; shorten it.")
+    drawn = _drawn(boxes)
+    links = _links(value.get("links"), text, drawn)
+    linked = {name for _, _, names in links for name in names}
+    groundings = [
+        _grounding(Phrase(text[start:end], start, end), [drawn[name][1] for name in names])
+        for start, end, names in links
+    ]
+    by_label: dict[str, list[Box]] = {}
+    for name, (label, box) in drawn.items():
+        if name not in linked:
+            if not label:
+                raise RegionError(f"Box {name} has no label; name it, or link it to words.")
+            by_label.setdefault(label, []).append(box)
+    groundings += [_grounding(Phrase(label), found) for label, found in by_label.items()]
+    if not text and not groundings:
+        raise QuestionError("There is neither an answer nor a box; write or draw one.")
+    finish = Finish.STOP if text or groundings else Finish.ABSENT
+    return Turn(question, Answer(text, tuple(groundings), finish=finish), tuple(regions))
+
+
+def _grounding(phrase: Phrase, boxes: Sequence[Box]) -> Grounding:
+    return Grounding(phrase, tuple(boxes), (CERTAIN,) * len(boxes))
+
+
+def _drawn(boxes: object) -> dict[str, tuple[str, Box]]:
+    """Returns label and box by the box's number."""
+    if not isinstance(boxes, list | tuple):
+        raise RegionError("There is nothing to save yet; ask something, then correct the answer.")
+    items = cast("Sequence[object]", boxes)
+    if len(items) > MAX_BOXES:
+        raise RegionError(f"{len(items)} boxes are drawn; at most {MAX_BOXES} fit an example.")
+    found: dict[str, tuple[str, Box]] = {}
+    for item in items:
+        if not isinstance(item, Mapping):
+            raise RegionError(f"A box could not be read: {str(item)[:40]!r}.")
+        value = cast("Mapping[str, Any]", item)
+        label = " ".join(str(value.get("label") or "").split())[:MAX_LABEL]
+        found[str(value.get("id"))] = (label, Box.parse(value.get("box") or ()))
+    return found
+
+
+def _links(
+    links: object, text: str, drawn: Mapping[str, object]
+) -> list[tuple[int, int, list[str]]]:
+    """Returns links in reading order; those to boxes that were deleted are left out."""
+    found: list[tuple[int, int, list[str]]] = []
+    items = cast("Sequence[object]", links) if isinstance(links, list | tuple) else ()
+    for item in items:
+        if not isinstance(item, Mapping):
+            raise RegionError(f"A link could not be read: {str(item)[:40]!r}.")
+        value = cast("Mapping[str, Any]", item)
+        start, end = _place(value.get("start")), _place(value.get("end"))
+        if not 0 <= start < end <= len(text):
+            raise RegionError(f"A link reaches from {start} to {end} of {len(text)} characters.")
+        given = value.get("ids")
+        names = [str(name) for name in cast("Sequence[object]", given or ())]
+        kept = [name for name in dict.fromkeys(names) if name in drawn]
+        if kept:
+            found.append((start, end, kept))
+    return sorted(found, key=lambda link: link[:2])
+
+
+def _place(value: object) -> int:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise RegionError(f"{str(value)[:40]!r} is no place in a text.")
+    return int(value)

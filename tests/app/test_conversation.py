@@ -1,0 +1,242 @@
+"""A whole conversation without a browser: pictures, answers, stops, errors, two people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from app import handlers, words
+from app.conversation import Conversation
+from app.samples import Sample
+from model.types import Capability, Finish
+from tests.fakes import ANNA, BERT, CAPTION, FakeBackend, last, talking
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "picture.png"
+    Image.new("RGB", (60, 40), (90, 120, 90)).save(path)
+    return path
+
+
+def mark(talk: Conversation, key: tuple[str, str] = ANNA) -> dict[str, object]:
+    picture = talk.people.desk(key).picture
+    return {
+        "picture": picture.key if picture else "",
+        "marks": [{"name": "@1", "points": [[0.5, 0.5, 1]]}],
+        "selected": "@1",
+    }
+
+
+def test_a_picture_comes_with_starters_and_an_empty_chat(file: Path) -> None:
+    view = talking().open(ANNA, file, "title")
+    assert view.picture is not None
+    assert (view.picture["width"], view.picture["height"]) == (60, 40)
+    assert view.picture["src"].startswith("data:image/jpeg")
+    assert view.chat == []
+    assert view.questions == words.STARTERS
+
+
+def test_a_broken_file_leaves_the_old_picture(file: Path, tmp_path: Path) -> None:
+    talk = talking()
+    talk.open(ANNA, file, "good")
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(file.read_bytes()[:40])
+    view = talk.open(ANNA, bad, "bad")
+    assert view.notice
+    assert view.picture is None
+    assert talk.people.desk(ANNA).title == "good"
+    assert talk.open(ANNA, None, "lost").notice == words.UPLOAD_LOST
+
+
+def test_follow_ups_keep_the_picture_encoded(file: Path) -> None:
+    backend = FakeBackend()
+    talk = talking(backend)
+    talk.open(ANNA, file, "")
+    assert "encoded" in (last(talk.encode(ANNA)).status or ("", False))[0]
+    for question in ("Describe this picture.", "the red thing"):
+        last(talk.ask(ANNA, question, {}))
+    assert backend.encodings == 1
+
+
+def test_an_answer_streams_and_ends_with_boxes(file: Path) -> None:
+    talk = talking()
+    talk.open(ANNA, file, "")
+    views = list(talk.ask(ANNA, "Describe this picture.", {}, typed=True))
+    assert views[0].taken
+    assert views[0].running
+    assert views[0].questions == ()
+    end = views[-1]
+    assert end.running is False
+    assert end.chat is not None
+    assert "ph x1 g1" in end.chat[-1]["content"]
+    assert end.answer is not None
+    assert end.answer["src"].startswith("data:image/jpeg")
+    assert [group["label"] for group in end.answer["groups"]][1] == "a red frisbee"
+    assert talk.people.desk(ANNA).exchanges[0].text == CAPTION
+
+
+def test_a_click_pins_its_task_and_brings_its_region(file: Path) -> None:
+    talk = talking()
+    talk.open(ANNA, file, "")
+    data = {**mark(talk), "question": "What is @1?", "task": "click"}
+    assert last(talk.click(ANNA, data)).answer is not None
+    (exchange,) = talk.people.desk(ANNA).exchanges
+    assert exchange.task is Capability.CLICK
+    assert exchange.regions[0].name == "@1"
+    last(talk.click(ANNA, {**data, "task": "rm -rf"}))
+    assert talk.people.desk(ANNA).exchanges[1].task is None
+
+
+def test_troubles_are_told_where_they_arose(file: Path) -> None:
+    talk = talking()
+    assert last(talk.ask(ANNA, "hello", {})).notice == words.NO_PICTURE
+    talk.open(ANNA, file, "")
+    assert last(talk.ask(ANNA, "", {})).trouble == words.NO_TEXT
+    assert "@9" in (last(talk.ask(ANNA, "what is @9?", {})).trouble or "")
+    assert last(talk.again(ANNA, handlers.retry)).trouble == words.NO_TEXT
+    assert talk.people.desk(ANNA).exchanges == ()
+
+
+def test_what_the_model_cannot_do_is_said_in_the_chat(file: Path) -> None:
+    talk = talking(FakeBackend(capabilities=frozenset({Capability.CAPTION})))
+    talk.open(ANNA, file, "")
+    end = last(talk.ask(ANNA, "Segment @1.", mark(talk), Capability.SEGMENT))
+    assert end.chat is not None
+    assert "cannot segment" in end.chat[-1]["content"]
+    assert end.running is False
+
+
+def test_stopping_keeps_what_was_said(file: Path) -> None:
+    talk = talking(FakeBackend(pause=0.02))
+    talk.open(ANNA, file, "")
+    for view in talk.ask(ANNA, "Describe this picture.", {}):
+        if view.chat and "black" in view.chat[-1]["content"]:
+            talk.stop(ANNA)
+    answer = talk.people.desk(ANNA).exchanges[0].answer
+    assert answer is not None
+    assert answer.finish is Finish.CANCELLED
+    assert answer.text.startswith("A black")
+    assert len(answer.text) < len(CAPTION)
+
+
+def test_a_browser_that_leaves_ends_the_answer(file: Path) -> None:
+    talk = talking(FakeBackend(pause=0.02))
+    talk.open(ANNA, file, "")
+    views = talk.ask(ANNA, "Describe this picture.", {})
+    next(views)
+    next(views)
+    views.close()  # type: ignore[attr-defined]
+    exchange = talk.people.desk(ANNA).exchanges[0]
+    assert not exchange.open
+
+
+def test_a_second_question_takes_over(file: Path) -> None:
+    talk = talking(FakeBackend(pause=0.02))
+    talk.open(ANNA, file, "")
+    first = talk.ask(ANNA, "Describe this picture.", {})
+    next(first)
+    end = last(talk.ask(ANNA, "find all dogs", {}))
+    assert end.running is False
+    assert last(first).answer is None
+    one, two = talk.people.desk(ANNA).exchanges
+    assert one.answer is not None
+    assert one.answer.finish is Finish.CANCELLED
+    assert two.answer is not None
+
+
+def test_the_slider_filters_without_asking_the_model(file: Path) -> None:
+    backend = FakeBackend()
+    talk = talking(backend)
+    talk.open(ANNA, file, "")
+    end = last(talk.ask(ANNA, "find all dogs", {}))
+    assert "×2" in (end.chat or [])[-1]["content"]
+    asked = backend.questions
+    low = talk.sift(ANNA, {"threshold": 0.05})
+    assert "×3" in (low.chat or [])[-1]["content"]
+    high = talk.sift(ANNA, {"threshold": 0.99})
+    assert words.ABSENT in (high.chat or [])[-1]["content"]
+    assert backend.questions == asked
+
+
+def test_an_earlier_answer_comes_back(file: Path) -> None:
+    talk = talking()
+    talk.open(ANNA, file, "")
+    last(talk.ask(ANNA, "Describe this picture.", {}))
+    last(talk.ask(ANNA, "find all dogs", {}))
+    view = talk.recall(ANNA, {"exchange": 1})
+    assert view.answer is not None
+    assert view.answer["exchange"] == 1
+    assert talk.recall(ANNA, {"exchange": 77}).answer == {
+        "exchange": None,
+        "serial": (talk.recall(ANNA, {}).answer or {})["serial"] - 1,
+    }
+
+
+def test_another_style_changes_the_picture(file: Path) -> None:
+    talk = talking()
+    talk.open(ANNA, file, "")
+    before = (last(talk.ask(ANNA, "Describe this picture.", {})).answer or {})["src"]
+    assert (talk.restyle(ANNA, "corner", False).answer or {})["src"] != before
+
+
+def test_retry_and_edit_ask_again_in_the_same_place(file: Path) -> None:
+    talk = talking()
+    talk.open(ANNA, file, "")
+    last(talk.ask(ANNA, "What is @1?", mark(talk), Capability.CLICK))
+    last(talk.ask(ANNA, "Describe this picture.", {}))
+    last(talk.again(ANNA, handlers.retry))
+    assert len(talk.people.desk(ANNA).exchanges) == 2
+    last(talk.again(ANNA, lambda desk: handlers.rewind(desk, 0), "is @1 a dog?"))
+    (exchange,) = talk.people.desk(ANNA).exchanges
+    assert exchange.question == "is @1 a dog?"
+    assert exchange.regions[0].name == "@1"
+    assert exchange.task is None
+
+
+def test_clearing_keeps_the_picture(file: Path) -> None:
+    talk = talking()
+    talk.open(ANNA, file, "")
+    last(talk.ask(ANNA, "Describe this picture.", {}))
+    view = talk.clear(ANNA)
+    assert view.chat == []
+    assert (view.answer or {})["cleared"]
+    assert talk.people.desk(ANNA).picture is not None
+
+
+def test_a_starter_points_at_the_samples_main_thing(file: Path) -> None:
+    talk = talking()
+    sample = Sample(file, "Sample", "alt", ("What is this?",), (0.4, 0.6))
+    assert talk.open(ANNA, file, "Sample", sample).questions == ("What is this?",)
+    views = list(talk.starter(ANNA, "What is this?", {"marks": []}))
+    assert views[0].adopt is not None
+    assert views[0].adopt["mark"]["points"] == [[0.4, 0.6, 1]]
+    (exchange,) = talk.people.desk(ANNA).exchanges
+    assert (exchange.question, exchange.task) == ("What is @1?", Capability.CLICK)
+
+
+def test_two_people_never_see_each_other(file: Path, tmp_path: Path) -> None:
+    talk = talking()
+    other = tmp_path / "other.png"
+    Image.new("RGB", (40, 60)).save(other)
+    talk.open(ANNA, file, "anna's")
+    talk.open(BERT, other, "bert's")
+    last(talk.ask(ANNA, "Describe this picture.", {}))
+    assert talk.people.desk(BERT).exchanges == ()
+    end = last(talk.ask(BERT, "What is @1?", mark(talk, BERT)))
+    assert len(end.chat or []) == 2
+    wrong = last(talk.ask(BERT, "What is @1?", mark(talk, ANNA)))
+    assert wrong.notice == words.OTHER_PICTURE
+
+
+def test_a_new_version_of_the_model_encodes_anew(file: Path) -> None:
+    backend = FakeBackend()
+    talk = talking(backend)
+    talk.open(ANNA, file, "")
+    last(talk.encode(ANNA))
+    backend.card = replace(backend.card, version="2")
+    last(talk.ask(ANNA, "Describe this picture.", {}))
+    assert backend.encodings == 2

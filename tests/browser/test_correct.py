@@ -1,0 +1,111 @@
+"""Correcting with a real mouse and keyboard."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import Visit
+from tests.browser.visitor import PATIENCE, Visitor
+
+pytestmark = pytest.mark.browser
+
+
+def correcting(visit: Visit) -> Visitor:
+    me = visit()
+    me.open_sample()
+    me.ask("Describe this picture.")
+    me.answered()
+    me.page.click("button[role=tab]:has-text('Correct')")
+    me.await_count(".dx-edit", 4)
+    return me
+
+
+def test_boxes_are_moved_named_drawn_and_deleted(visit: Visit) -> None:
+    me = correcting(visit)
+    me.click(0.45, 0.4)
+    field = me.see(".dx-menu input")
+    field.fill("collie")
+    field.press("Enter")
+    me.see(".dx-edit-tag", "collie")
+    me.take("box")
+    me.drag((0.8, 0.8), (0.95, 0.95))
+    me.await_count(".dx-edit", 5)
+    me.see(".dx-menu input").fill("shoe")
+    me.page.keyboard.press("Enter")
+    me.see(".dx-edit-tag", "5 shoe")
+    me.page.keyboard.press("Delete")
+    me.await_count(".dx-edit", 4)
+    me.page.keyboard.press("Control+z")
+    me.await_count(".dx-edit", 5)
+
+
+def select_words(me: Visitor, words: str) -> None:
+    """Selects words of the caption, as a mouse would."""
+    me.evaluate(
+        """words => {
+             const field = document.querySelector('.ed-text'); field.focus();
+             const walker = document.createTreeWalker(field, NodeFilter.SHOW_TEXT);
+             for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+               const at = node.data.indexOf(words);
+               if (at < 0) continue;
+               const range = document.createRange();
+               range.setStart(node, at); range.setEnd(node, at + words.length);
+               const selection = getSelection();
+               selection.removeAllRanges(); selection.addRange(range);
+               return;
+             } }""",
+        words,
+    )
+
+
+def test_words_are_linked_to_boxes_and_saved(visit: Visit) -> None:
+    me = correcting(visit)
+    select_words(me, "the grass")
+    me.page.click(".ed-chips button:has-text('2')")
+    me.see(".ed-ph", "the grass")
+    me.page.click("#save")
+    me.see("#said .done")
+    me.await_count(".shelf figure", 1)
+    me.page.click("button[role=tab]:has-text('Ask')")
+    me.see("#chat .ph", "the grass")
+    me.open_sample(1)
+    me.page.click("button[role=tab]:has-text('Correct')")
+    me.page.click(".shelf figure button >> nth=0")
+    me.see(".ed-ph", "the grass")
+    me.await_count(".dx-edit", 4)
+    remove = me.page.locator(".shelf figure button").nth(1)
+    remove.click()
+    me.page.locator(".shelf .sure").click()
+    me.await_count(".shelf figure", 0)
+
+
+def test_a_box_without_a_label_is_refused_beside_the_button(visit: Visit) -> None:
+    me = correcting(visit)
+    me.take("box")
+    me.drag((0.8, 0.8), (0.95, 0.95))
+    me.page.keyboard.press("Escape")
+    me.page.click("#save")
+    assert "no label" in me.see("#said .trouble").inner_text()
+
+
+def test_leaving_shows_the_answer_again(visit: Visit) -> None:
+    me = correcting(visit)
+    me.page.click("button[role=tab]:has-text('Ask')")
+    me.await_count(".dx-edit", 0)
+    me.see(".dx-chip")
+    me.click(0.5, 0.5)
+    me.answered(2)
+
+
+def test_the_conversation_is_taken_home(visit: Visit, tmp_path: Path) -> None:
+    me = correcting(visit)
+    me.page.click("#takeout button:has-text('Take home')")
+    me.page.click("button:has-text('Make the file')")
+    with me.page.expect_download(timeout=PATIENCE) as download:
+        me.page.click("#takeout a[download], #takeout .download-link, #takeout a")
+    file = tmp_path / "coco.json"
+    download.value.save_as(file)
+    assert len(json.loads(file.read_text())["annotations"]) == 4

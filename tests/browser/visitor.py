@@ -1,0 +1,128 @@
+"""A person at the page: what hands do and eyes see, in the words of the tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+PATIENCE = 60_000
+"""Milliseconds to wait for what will surely come; machines are shared."""
+
+
+@dataclass
+class Visitor:
+    """One person with a browser tab.
+
+    Attributes:
+        page: the tab.
+        errors: what the console complained about.
+        outside: addresses elsewhere that the page asked for.
+    """
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+
+    def arrive(self, site: str, theme: str = "light") -> None:
+        """Opens the page and waits until the model is there."""
+        self.page.goto(f"{site}/?__theme={theme}", timeout=PATIENCE)
+        self.see(".brand .ready")
+        self.see(".dx-samples button")
+        self.see("#quick button")
+
+    # --- eyes ------------------------------------------------------------------------------------
+
+    def see(self, selector: str, text: str | None = None) -> Locator:
+        """Returns the first such thing once it is visible; waits for it."""
+        found = self.page.locator(selector, has_text=text).first
+        found.wait_for(state="visible", timeout=PATIENCE)
+        return found
+
+    def gone(self, selector: str) -> None:
+        """Waits until no such thing is visible."""
+        self.page.locator(selector).first.wait_for(state="hidden", timeout=PATIENCE)
+
+    def count(self, selector: str) -> int:
+        """Returns how many such things there are."""
+        return self.page.locator(selector).count()
+
+    def await_count(self, selector: str, count: int) -> None:
+        """Waits until there are so many such things."""
+        self.page.wait_for_function(
+            "([selector, count]) => document.querySelectorAll(selector).length === count",
+            arg=[selector, count],
+            timeout=PATIENCE,
+        )
+
+    def text(self, selector: str) -> str:
+        """Returns the text of the first such thing."""
+        return self.page.locator(selector).first.inner_text()
+
+    def answered(self, times: int = 1) -> None:
+        """Waits until so many answers stand in the chat and none is growing."""
+        self.page.wait_for_function(
+            """times => document.querySelectorAll('#chat .user.message').length === times
+                 && !document.querySelector('#chat .caret')
+                 && document.querySelector('.dx-status').dataset.kind !== 'busy'
+                 && document.querySelector('#question .submit-button')""",
+            arg=times,
+            timeout=PATIENCE,
+        )
+
+    def frame(self) -> dict[str, float]:
+        """Returns where the picture is on the screen: x, y, width, height."""
+        return self.page.evaluate(
+            """() => { const r = document.querySelector('.dx-picture').getBoundingClientRect();
+                 return {x: r.x, y: r.y, width: r.width, height: r.height}; }"""
+        )
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Returns where on the screen a place of the picture is."""
+        frame = self.frame()
+        return frame["x"] + x * frame["width"], frame["y"] + y * frame["height"]
+
+    def lit(self) -> list[dict[str, float]]:
+        """Returns the boxes that are lit up, as fractions of the picture."""
+        return self.page.evaluate(
+            """() => { const p = document.querySelector('.dx-picture').getBoundingClientRect();
+                 return [...document.querySelectorAll('.dx-lit')].map(box => {
+                   const r = box.getBBox(), s = box.ownerSVGElement.getBoundingClientRect();
+                   return {x0: (s.x + r.x - p.x) / p.width, y0: (s.y + r.y - p.y) / p.height,
+                     x1: (s.x + r.x + r.width - p.x) / p.width,
+                     y1: (s.y + r.y + r.height - p.y) / p.height}; }); }"""
+        )
+
+    def evaluate(self, script: str, argument: Any = None) -> Any:
+        """Returns what a script says."""
+        return self.page.evaluate(script, argument)
+
+    # --- hands -----------------------------------------------------------------------------------
+
+    def open_sample(self, index: int = 0) -> None:
+        """Chooses a sample and waits for the encoded picture."""
+        self.page.locator(".dx-samples button").nth(index).click()
+        self.see(".dx-status", "encoded")
+
+    def take(self, tool: str) -> None:
+        """Takes a tool."""
+        self.page.click(f"[data-tool={tool}]")
+
+    def click(self, x: float, y: float, **how: Any) -> None:
+        """Clicks on a place of the picture."""
+        self.page.mouse.click(*self.place(x, y), **how)
+
+    def drag(self, *places: tuple[float, float], steps: int = 6) -> None:
+        """Drags over places of the picture."""
+        self.page.mouse.move(*self.place(*places[0]))
+        self.page.mouse.down()
+        for place in places[1:]:
+            self.page.mouse.move(*self.place(*place), steps=steps)
+        self.page.mouse.up()
+
+    def ask(self, text: str) -> None:
+        """Types a question and sends it."""
+        self.page.fill("#question textarea", text)
+        self.page.press("#question textarea", "Enter")
