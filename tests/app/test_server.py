@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from PIL import Image
 
 from app import server
 from app.guards.admin import ADMIN_HEADER
+from app.guards.limits import RateLimit, Rates
 from app.settings import Settings
 from model.errors import ConfigError
 
@@ -61,7 +63,7 @@ class Served:
 
     def client(self, **options: Any) -> httpx.Client:
         """Returns a browser without any history."""
-        client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=20, **options)
+        client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=200, **options)
         self.clients.append(client)
         return client
 
@@ -78,7 +80,7 @@ class Served:
 
     def raw(self, content: bytes) -> bytes:
         """Returns the first bytes of the answer to some bytes."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as line:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=200) as line:
             line.sendall(content)
             return line.recv(4096)
 
@@ -564,7 +566,9 @@ def test_logging_in_needs_the_cookie_of_the_page(served: Served) -> None:
     assert served.client().post("/admin", json={"token": TOKEN}).status_code == 400
 
 
-def test_floods_are_slowed(tmp_path: Path) -> None:
+def test_floods_are_slowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    still = partial(RateLimit, rates=Rates(lambda: 0.0))
+    monkeypatch.setattr(server, "RateLimit", still)
     settings = Settings(
         port=0, cache=tmp_path, asks_per_minute=3, uploads_per_minute=2, logins_per_minute=2
     )
