@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -38,7 +38,7 @@ class Rows:
 
     def to(self, device: torch.device | str) -> Self:
         """Returns the rows on a device."""
-        return _moved(self, device)
+        return type(self)(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,3 @@ def pad_names(names: Sequence[Sequence[int]]) -> Tensor:
 
 def _table(rows: Sequence[Sequence[int]], columns: int) -> Tensor:
     return torch.tensor(rows, dtype=torch.long).view(-1, columns)
-
-
-def _moved(value: Any, device: torch.device | str) -> Any:
-    return type(value)(*(getattr(value, field.name).to(device) for field in fields(value)))

@@ -68,9 +68,7 @@ def resolve(name_or_path: str | Path, root: Path = ROOT) -> Path:
     raise CheckpointError(f"There is no checkpoint {str(name_or_path)!r:.200}; known are: {known}.")
 
 
-def save(
-    model: DeixisModel, vocabulary: Vocabulary, folder: Path, *, half: bool = False
-) -> None:
+def save(model: DeixisModel, vocabulary: Vocabulary, folder: Path, *, half: bool = False) -> None:
     """Writes a complete checkpoint: into a staging folder, synced to disk, then renamed.
 
     Args:
@@ -83,7 +81,9 @@ def save(
     def write(staging: Path) -> None:
         weights = model.state_dict()
         if half:
-            weights = {name: v.half() if v.is_floating_point() else v for name, v in weights.items()}
+            weights = {
+                name: v.half() if v.is_floating_point() else v for name, v in weights.items()
+            }
         model.save_pretrained(staging, state_dict=weights, max_shard_size=SHARD_SIZE)
         vocabulary.save(staging / "tokenizer.json")
         if folder.is_dir():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self, get_args, get_type_hints
+from typing import Any, Self, cast, get_args, get_type_hints
 
 from model.errors import ConfigError
 
@@ -15,7 +15,7 @@ class Section:
     """A part of the configuration; converts itself from and to JSON."""
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
+    def from_json(cls, values: Mapping[str, object]) -> Self:
         """Returns the section; missing keys take their defaults.
 
         Raises:
@@ -25,19 +25,22 @@ class Section:
         unknown = sorted(set(values) - set(hints))
         if unknown:
             raise ConfigError(f"{cls.__name__} has no {unknown}; it has {sorted(hints)}.")
-        return cls(**{key: _parse(hints[key], value) for key, value in values.items()})
+        parsed: dict[str, Any] = {key: _parse(hints[key], value) for key, value in values.items()}
+        return cls(**parsed)
 
     def to_json(self) -> dict[str, Any]:
         """Returns every key with its value, nested sections as dicts."""
         return dataclasses.asdict(self)
 
 
-def _parse(hint: Any, value: Any) -> Any:
+def _parse(hint: object, value: object) -> object:
     if isinstance(hint, type) and issubclass(hint, Section):
-        return hint.from_json(value)
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{hint.__name__} is written as keys and values, got {value!r:.80}.")
+        return hint.from_json(cast("Mapping[str, object]", value))
     if isinstance(value, list):
         item = (get_args(hint) or (None,))[0]
-        return tuple(_parse(item, element) for element in value)
+        return tuple(_parse(item, element) for element in cast("list[object]", value))
     return value
 
 

@@ -46,14 +46,12 @@ class RoiFeatures(nn.Module):
         self.read = nn.Linear(3 * config.trunk.head_width, width)
         self.place = nn.Parameter(torch.randn(width, SIDE, SIDE) * 0.02)
         self.convolutions = nn.Sequential(
-            *(
-                layer
-                for _ in range(3)
-                for layer in (nn.Conv2d(width, width, 3, padding=1), nn.GroupNorm(8, width), nn.GELU())
-            ),
+            *_convolution(width),
+            *_convolution(width),
+            *_convolution(width),
             nn.ConvTranspose2d(width, width, 2, 2),
             nn.GELU(),
-        )  # fmt: skip
+        )
 
     def forward(self, links: Tensor, rois: Tensor, picture: Tensor, sight: Sight) -> Tensor:
         """Returns float[S, width, 28, 28].
@@ -69,3 +67,7 @@ class RoiFeatures(nn.Module):
         around = torch.cat([sample(grid[picture], places) for grid in grids], -1)
         x = self.read(around / 2) + self.meaning(links.mean(1)).unsqueeze(1)
         return self.convolutions(x.transpose(1, 2).unflatten(2, (SIDE, SIDE)) + self.place)
+
+
+def _convolution(width: int) -> list[nn.Module]:
+    return [nn.Conv2d(width, width, 3, padding=1), nn.GroupNorm(8, width), nn.GELU()]

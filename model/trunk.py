@@ -68,6 +68,7 @@ class Bottleneck(nn.Module):
         self.residual = residual
 
     def forward(self, x: Tensor) -> Tensor:
+        """Returns float[B, width, H, W]."""
         y = self.expand(self.reduce(x))
         return x + y if self.residual else y
 
@@ -84,6 +85,7 @@ class CrossStage(nn.Module):
         self.merge = Conv(2 * hidden, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Returns float[B, outputs, H, W]."""
         return self.merge(torch.cat([self.blocks(self.main(x)), self.skip(x)], 1))
 
 
@@ -97,6 +99,7 @@ class SpatialPyramidPooling(nn.Module):
         self.merge = Conv(width // 2 * (len(kernels) + 1), width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Returns float[B, width, H, W]."""
         x = self.reduce(x)
         return self.merge(torch.cat([x, *(pool(x) for pool in self.pools)], 1))
 
@@ -123,6 +126,7 @@ class Backbone(nn.Module):
         )
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the features of strides 8, 16 and 32 of pixels float[B, 3, H, W]."""
         # Space to depth: the four pixels of each 2x2 block become channels.
         corners = (
             pixels[..., ::2, ::2],
@@ -152,6 +156,7 @@ class PathAggregation(nn.Module):
         self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
 
     def forward(self, levels: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the three levels, finest first, each fused with the others."""
         c3, c4, c5 = levels
         t5 = self.lateral5(c5)
         t4 = self.lateral4(self.top_down4(torch.cat([self.upsample(t5), c4], 1)))
@@ -173,7 +178,15 @@ class LevelHead(nn.Module):
         self.objectness = nn.Conv2d(width, 1, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the level's stem and, flattened over cells, [box 4, objectness 1, classes, features]."""
+        """Returns the level's stem and a row for each cell.
+
+        Args:
+            x: float[B, inputs, H, W].
+
+        Returns:
+            float[B, width, H, W] and float[B, H * W, 4 + 1 + K + 2 * width]: box, objectness,
+            classes, features of both towers.
+        """
         stem = self.stem(x)
         by_class, by_box = self.class_tower(stem), self.box_tower(stem)
         rows = [self.box(by_box), self.objectness(by_box), self.classes(by_class), by_class, by_box]
@@ -213,7 +226,10 @@ class Trunk(nn.Module):
 
 
 def _decode(raw: Tensor, shapes: list[tuple[int, int]]) -> Tensor:
-    """Turns grid offsets and log sizes (stride units) into xyxy input pixels. Source: YOLOX, section 2.1."""
+    """Returns xyxy input pixels of grid offsets and log sizes in stride units.
+
+    Source: YOLOX, section 2.1.
+    """
     corners, strides = [], []
     for (height, width), stride in zip(shapes, STRIDES, strict=True):
         ys, xs = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")

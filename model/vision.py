@@ -6,6 +6,7 @@ cells of all looks compete for the proposals, so small things are found on the l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -49,7 +50,7 @@ class Sight:
     far: Tensor
     summit: Tensor
 
-    def map(self, change) -> Self:
+    def map(self, change: Callable[[Tensor], Tensor]) -> Self:
         """Returns a Sight with `change` applied to every tensor."""
         return type(self)(*(change(getattr(self, field.name)) for field in fields(self)))
 
@@ -134,7 +135,7 @@ class Vision(nn.Module):
 
 
 def _merge(looks: list[Cells], sides: tuple[int, ...]) -> Cells:
-    """Concatenates the cells of all looks, boxes in the canvas frame; the pyramid is the first's."""
+    """Returns the cells of all looks, boxes in the canvas frame; the pyramid is the first's."""
     return Cells(
         boxes=torch.cat([look.boxes / side for look, side in zip(looks, sides, strict=True)], 1),
         objectness_logits=torch.cat([look.objectness_logits for look in looks], 1),

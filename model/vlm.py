@@ -33,7 +33,11 @@ class DeixisConfig(PreTrainedConfig):
 
     model_type = "deixis"
 
-    def __init__(self, sections: dict[str, Any] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        sections: dict[str, Any] | None = None,
+        **kwargs: Any,  # noqa: ANN401 - transformers adds what it likes
+    ) -> None:
         self.sections = sections or {}
         super().__init__(**kwargs)
 
