@@ -143,6 +143,7 @@ class ModelConfig(Section):
         threshold: score from which a box counts as found; chosen on validation pictures.
         trust: share of the decoder's correction that counts when class names are detected; chosen
             on validation pictures. With 0 names keep the trunk's own scores.
+        shift: added to the score logits of class names, so that they share the threshold.
         tasks: what the checkpoint was trained to do.
         classes: names of the trunk's own classes, in its order.
     """
@@ -151,8 +152,9 @@ class ModelConfig(Section):
     projector: ProjectorConfig = field(default_factory=ProjectorConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
-    threshold: float = 0.3
+    threshold: float = 0.4
     trust: float = 1.0
+    shift: float = 0.0
     tasks: tuple[str, ...] = TASKS
     classes: tuple[str, ...] = ()
 

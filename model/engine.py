@@ -145,13 +145,16 @@ class Engine(Backend):
         return self._detect(self._encoded(picture), names, cut, limit)
 
     def _detect(self, encoded: Encoded, names: Sequence[str], cut: float, limit: int) -> Answer:
+        tree = self.model.tree
         found: list[Grounding] = []
         with self._lock:
             for low in range(0, len(names), NAMES_AT_ONCE):
                 some = names[low : low + NAMES_AT_ONCE]
                 links = torch.stack([self._name_links(name) for name in some])
                 phrases = [Phrase(name) for name in some]
-                found += self._ground(phrases, links, encoded, cut, limit, self.trust, SAME_NAME)
+                found += self._ground(
+                    phrases, links, encoded, cut, limit, self.trust, tree.shift, SAME_NAME
+                )
         scores = sorted((s for g in found for s in g.scores), reverse=True)
         lowest = scores[limit - 1] if len(scores) >= limit else 0.0
         kept = tuple(g for g in (g.above(lowest) for g in found) if g.boxes)
@@ -233,11 +236,12 @@ class Engine(Backend):
         cut: float,
         limit: int,
         trust: float = 1.0,
+        shift: float = 0.0,
         overlap: float = SAME_PHRASE,
     ) -> list[Grounding]:
         picture = torch.zeros(len(phrases), dtype=torch.long, device=links.device)
         decoded = self.model.box_decoder(links, picture, encoded.sight, encoded.objects)
-        scores = decoded.start + trust * (decoded.logits[-1] - decoded.start)
+        scores = decoded.start + trust * (decoded.logits[-1] - decoded.start) + shift
         return [
             to_grounding(
                 phrase,

@@ -55,8 +55,8 @@ def _calibrate(options: argparse.Namespace) -> int:
     from model.training.release import calibrate
 
     records = list(read_records(options.records, options.limit))
-    trust, threshold = calibrate(options.checkpoint, records)
-    print(f"{options.checkpoint}: names corrected by {trust}, found from a score of {threshold}")
+    trust, shift = calibrate(options.checkpoint, records)
+    print(f"{options.checkpoint}: names corrected by {trust} and shifted by {shift}")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,13 +27,13 @@ TABLE_START, TABLE_END = "<!-- measured -->", "<!-- /measured -->"
 
 
 def calibrate(folder: Path, records: Sequence[Record]) -> tuple[float, float]:
-    """Chooses how far the decoder's correction of names is trusted, and the threshold; writes both.
+    """Chooses how far the decoder's correction of names is trusted, and their shift; writes both.
 
-    The trust is the one with the highest detection AP; at the threshold the F1 of "not present"
-    (task `absent`) is highest.
+    The trust is the one with the highest detection AP. The shift moves the scores of names so that
+    the F1 of "not present" (task `absent`) is highest at the threshold that phrases use too.
 
     Returns:
-        The trust and the threshold.
+        The trust and the shift.
     """
     engine = load(folder)
     precision: dict[float, float] = {}
@@ -42,10 +43,18 @@ def calibrate(folder: Path, records: Sequence[Record]) -> tuple[float, float]:
         shown = tqdm(lines, total=len(records), desc=f"trust {trust}", file=sys.stderr)
         precision[trust] = evaluate_lines(records, shown).value("detect", "AP")
     engine.trust = max(TRUSTS, key=lambda trust: precision[trust])
-    threshold = best_threshold(*_absent_and_present(engine, records))
-    _write(folder, trust=engine.trust, threshold=threshold)
+    best = best_threshold(*_absent_and_present(engine, records))
+    tree = engine.model.tree
+    shift = round(tree.shift + _logit(tree.threshold) - _logit(best), 3)
+    model, vocabulary, _ = checkpoint.load(folder)
+    model.config.sections = replace(tree, trust=engine.trust, shift=shift).to_json()
+    checkpoint.save(model, vocabulary, folder, half=True)
     print(f"AP by trust: {precision}", file=sys.stderr)
-    return engine.trust, threshold
+    return engine.trust, shift
+
+
+def _logit(share: float) -> float:
+    return math.log(share / (1 - share))
 
 
 def _absent_and_present(
@@ -86,12 +95,6 @@ def best_threshold(absent: Sequence[float], present: Sequence[float]) -> float:
 def _best_scores(engine: Engine, record: Record, names: Sequence[str]) -> dict[str, float]:
     answer = engine.detect(record.read_picture(), names, threshold=LOWEST_SCORE)
     return {g.phrase.text: max(g.scores) for g in answer.groundings}
-
-
-def _write(folder: Path, *, trust: float, threshold: float) -> None:
-    model, vocabulary, _ = checkpoint.load(folder)
-    model.config.sections = replace(model.tree, trust=trust, threshold=threshold).to_json()
-    checkpoint.save(model, vocabulary, folder, half=True)
 
 
 def measure(folder: Path, records: Path, limit: int | None = None) -> dict[str, Any]:
