@@ -1,7 +1,7 @@
 """Who may train, swap and delete: the owner of the machine, or whoever knows the admin's token.
 
-Handlers ask `is_admin(request.headers)`; the header it reads is set here alone and taken from
-nobody outside.
+Handlers ask `session.is_admin(request.headers)`; the header it reads is set here alone and taken
+from nobody outside.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -21,13 +21,13 @@ from starlette.routing import Route
 
 from app.guards.person import cookie_reach
 from app.guards.requests import LOGIN, PERSON_COOKIE, cookie_of, with_header
+from app.session import ADMIN_HEADER
 from app.settings import Settings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 ADMIN_COOKIE = "deixis_admin"
-ADMIN_HEADER = "x-deixis-admin"
 
 _FORM = """<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>Deixis: admin</title>
@@ -36,11 +36,6 @@ _FORM = """<!doctype html><html lang="en"><meta charset="utf-8">
 <form method="post"><label>Admin token<br>
 <input name="token" type="password" autocomplete="current-password" required></label>
 <button>Log in</button></form></body></html>"""
-
-
-def is_admin(headers: Mapping[str, str]) -> bool:
-    """Returns whether a request that passed the guards comes from the admin."""
-    return headers.get(ADMIN_HEADER) == "yes"
 
 
 class Admins:

@@ -24,8 +24,8 @@ from fastapi import FastAPI
 from PIL import Image
 
 from app import server
-from app.guards.admin import ADMIN_HEADER
 from app.guards.limits import RateLimit, Rates
+from app.session import ADMIN_HEADER
 from app.settings import Settings
 from model.errors import ConfigError
 

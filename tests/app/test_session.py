@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from app.session import COOKIE, ENCODED_KEPT, Desk, Exchange, People, PersonCookie, key_of
+from app.session import ADMIN_HEADER, COOKIE, ENCODED_KEPT, Desk, Exchange, People, is_admin, key_of
 from model.backends.base import EncodedPicture
 from model.types import Size
 
@@ -86,37 +85,7 @@ def test_replacing_an_exchange_that_has_gone_changes_nothing() -> None:
     assert desk.replaced(Exchange(9, "z")) == desk
 
 
-def cookies_set(scheme: str, sent: str = "") -> list[str]:
-    """Returns the Set-Cookie headers of a response behind the middleware."""
-    headers: list[tuple[bytes, bytes]] = []
-
-    async def inner(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-
-    async def send(message: Any) -> None:
-        headers.extend(message["headers"])
-
-    async def receive() -> Any:
-        return {"type": "http.request"}
-
-    request = [(b"cookie", sent.encode())] if sent else []
-    scope = {"type": "http", "scheme": scheme, "headers": request}
-    asyncio.run(PersonCookie(inner)(scope, receive, send))
-    return [value.decode() for name, value in headers if name == b"set-cookie"]
-
-
-def test_the_cookie_is_hidden_from_scripts_and_differs_each_time() -> None:
-    (one,), (other,) = cookies_set("http"), cookies_set("http")
-    assert one.startswith(f"{COOKIE}=")
-    assert "HttpOnly" in one
-    assert "SameSite=Lax" in one
-    assert one.split(";")[0] != other.split(";")[0]
-
-
-def test_over_https_the_cookie_works_inside_a_frame() -> None:
-    (cookie,) = cookies_set("https")
-    assert "Secure; SameSite=None; Partitioned" in cookie
-
-
-def test_who_has_a_cookie_gets_no_other() -> None:
-    assert cookies_set("http", f"other=1; {COOKIE}=abc") == []
+def test_only_the_guards_word_makes_an_admin() -> None:
+    assert is_admin({ADMIN_HEADER: "yes"})
+    assert not is_admin({})
+    assert not is_admin({ADMIN_HEADER: "true"})

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.guards.admin import ADMIN_HEADER, AdminHeader, Admins, is_admin
+from app.guards.admin import AdminHeader, Admins
+from app.session import ADMIN_HEADER, is_admin
 from app.settings import Settings
 
 TOKEN = "a long admin token"
