@@ -92,6 +92,7 @@ class BoxDecoder(nn.Module):
             box = _shift(box.detach(), offset(y))
             logits.append((start + score(y).squeeze(-1)).masked_fill(ignored[:, :count], PADDED))
             refined.append(boxes.to_xyxy(box))
+        start = start.masked_fill(ignored[:, :count], PADDED)
         return Boxes(torch.stack(logits), torch.stack(refined), class_logits, y, picture, start)
 
 

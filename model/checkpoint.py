@@ -123,9 +123,14 @@ def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
 
 
 def recover(folder: Path) -> None:
-    """Puts the previous version back if a crash struck between the two renames."""
+    """Puts the previous version back if a crash struck between the two renames.
+
+    If it struck after both, the new version is in place and the rest of the previous one goes.
+    """
     old = folder.with_name(folder.name + ".old")
-    if old.exists() and not folder.exists():
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+    elif old.exists():
         old.rename(folder)
 
 

@@ -31,7 +31,7 @@ from model.types import (
 from model.writer import Writer
 
 if TYPE_CHECKING:
-    from model.engine import Encoded
+    from model.preprocess import Letterbox
     from model.vision import Sight
     from model.vlm import DeixisModel
 
@@ -91,6 +91,16 @@ class Prefix:
         states = self.extend(model, model.embed(ids, _no_regions(model)), self.start())
         groups = torch.tensor([(0, t, 0) for t, _ in row.groups], device=ids.device)
         return model.link_states(states, groups.view(-1, 3))[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What is kept of a picture: all that does not depend on the question."""
+
+    letterbox: Letterbox
+    sight: Sight
+    objects: Tensor
+    prefix: Prefix
 
 
 class Conversation:
@@ -188,7 +198,8 @@ class Conversation:
         box = self.encoded.letterbox
         found = to_grounding(self._phrase, logits, places, box, threshold=self.threshold)
         if not found.boxes:
-            weak = self.threshold * WEAKEST
+            # Whoever asks for a mask or a pose has said where: the best box will do.
+            weak = self.threshold * WEAKEST if route == Special.GRD.id else 0.0
             found = to_grounding(self._phrase, logits, places, box, threshold=weak, limit=1)
         if found.boxes:
             self.groundings.append(self._draw_inside(found, route, states[:, 1:]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,10 +15,18 @@ from model import checkpoint, dense
 from model.allocator import keep_freed_memory
 from model.backends.base import INSTRUCTIONS, Backend, Card, EncodedPicture
 from model.batch import pad_names
-from model.conversation import Conversation, Prefix
+from model.conversation import Conversation, Encoded, Prefix
 from model.groundings import SAME_NAME, SAME_PHRASE, to_grounding
 from model.preprocess import PREPROCESS_VERSION, Letterbox
-from model.tokens import Special, Vocabulary, check_question, mark, referred
+from model.tokens import (
+    REGION_NAME,
+    Special,
+    Vocabulary,
+    check_question,
+    mark,
+    referred,
+    without_overlaps,
+)
 from model.types import (
     Answer,
     Box,
@@ -33,23 +40,12 @@ from model.types import (
     Size,
     Turn,
 )  # fmt: skip
-from model.vision import Sight
 from model.vlm import DeixisModel
 
 MAX_QUESTION = 2000
 MAX_TOKENS = 80
 NAMES_AT_ONCE = 40
 DESCRIBE = "Describe @1."
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """What the engine keeps of a picture: all that does not depend on the question."""
-
-    letterbox: Letterbox
-    sight: Sight
-    objects: Tensor
-    prefix: Prefix
 
 
 class Engine(Backend):
@@ -126,9 +122,20 @@ class Engine(Backend):
         elif task is Capability.DENSE:
             yield from self._describe_all(encoded, cut, stop)
         else:
+            talk = Conversation(self.model, self.vocabulary, encoded, cut)
+            yield from self._in_turn(talk.answer(question, slots, shapes, MAX_TOKENS, stop))
+
+    def _in_turn(self, events: Iterator[Event]) -> Iterator[Event]:
+        """Yields events, the lock held only while one is made.
+
+        Between two, others get their turn, and another thread may go on with this iterator.
+        """
+        while True:
             with self._lock:
-                talk = Conversation(self.model, self.vocabulary, encoded, cut)
-                yield from talk.answer(question, slots, shapes, MAX_TOKENS, stop)
+                event = next(events, None)
+            if event is None:
+                return
+            yield event
 
     @torch.inference_mode()
     def detect(
@@ -199,7 +206,9 @@ class Engine(Backend):
 
     def _refer(self, encoded: Encoded, expression: str, cut: float) -> Answer:
         whole = [(0, len(expression))]
-        answer = self._forced(encoded, expression, expression, whole, cut)
+        # An expression stands for itself; a region it names is not read, and has no slot here.
+        question = REGION_NAME.sub("", expression)
+        answer = self._forced(encoded, question, expression, whole, cut)
         if answer.groundings:
             return answer
         return Answer("Not present.", (), finish=Finish.ABSENT)
@@ -218,7 +227,7 @@ class Engine(Backend):
         Overlapping spans cannot stand in one answer, so each set without overlaps is a pass.
         """
         found: list[Grounding] = []
-        for layer in _without_overlaps(spans):
+        for layer in without_overlaps(spans):
             with self._lock:
                 links = encoded.prefix.force(
                     self.model, self.vocabulary, question,
@@ -251,7 +260,7 @@ class Engine(Backend):
                 threshold=cut,
                 limit=limit,
                 overlap=overlap,
-            )  # fmt: skip
+            )
             for phrase, logits, places in zip(phrases, scores, decoded.boxes[-1], strict=True)
         ]
 
@@ -285,16 +294,3 @@ def load(name_or_path: str | Path, device: str = "auto") -> Engine:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return Engine(model, vocabulary, name=folder.name, version=version, device=device)
-
-
-def _without_overlaps(spans: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    """Returns the spans in as few ordered lists without overlaps as a greedy sweep needs."""
-    layers: list[list[tuple[int, int]]] = []
-    for span in sorted(set(spans)):
-        for layer in layers:
-            if layer[-1][1] <= span[0]:
-                layer.append(span)
-                break
-        else:
-            layers.append([span])
-    return layers

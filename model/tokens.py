@@ -241,6 +241,19 @@ def mark(caption: str, spans: Iterable[tuple[int, int]], route: Special) -> Iter
         yield Marked(caption[place:].strip())
 
 
+def without_overlaps(spans: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """Returns the spans in as few ordered lists without overlaps as a greedy sweep needs."""
+    layers: list[list[tuple[int, int]]] = []
+    for span in sorted(set(spans)):
+        for layer in layers:
+            if layer[-1][1] <= span[0]:
+                layer.append(span)
+                break
+        else:
+            layers.append([span])
+    return layers
+
+
 def _without_special_matching(tokenizer: Tokenizer) -> Tokenizer:
     """Returns the tokenizer with special tokens in its vocabulary but never matched in text."""
     tree = json.loads(tokenizer.to_str())

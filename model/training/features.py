@@ -89,18 +89,26 @@ def cache_features(
                 f"{folder} holds cached features of another trunk or data set; delete the folder."
             )
         return store
-    state = json.loads(progress.read_text()) if progress.exists() else {}
-    start = state.get("done", 0) if state.get("version") == version else 0
+    start = _done(progress, version, ids)
     vision = vision.eval().to(memory_format=torch.channels_last)
     writer = _Writer(folder, len(ids), resume=start > 0)
     for low, sight in tqdm(
         _looks(vision, records, start, batch), total=-(-(len(ids) - start) // batch), unit="batch"
     ):
         done = writer.write(low, sight)
-        progress.write_text(json.dumps({"version": version, "done": done}))
+        progress.write_text(json.dumps({"version": version, "ids": ids, "done": done}))
     writer.close()
     index.write_text(json.dumps({"version": version, "ids": ids}))
     return FeatureStore(folder)
+
+
+def _done(progress: Path, version: str, ids: list[str]) -> int:
+    """Returns how many pictures were looked at before a stop; none if anything has changed."""
+    try:
+        state = json.loads(progress.read_text())
+        return state["done"] if (state["version"], state["ids"]) == (version, ids) else 0
+    except (OSError, ValueError, KeyError, TypeError):  # None yet, or cut off while it was written.
+        return 0
 
 
 def _looks(

@@ -75,7 +75,7 @@ def captions(record: Record, random: Random) -> Iterator[Turn]:
     """Yields descriptions; those with aligned phrases carry boxes."""
     spoken = Counter(phrase.caption for phrase in record.grounded)
     order = [i for i in range(len(record.captions)) if i in spoken or not record.grounded]
-    # A description that ties two things or more to their places teaches more than one that does one.
+    # A description that ties two things or more to their places teaches most.
     order.sort(key=lambda i: -min(2, spoken[i]) - random.random())
     for index in order:
         text = record.captions[index].strip()

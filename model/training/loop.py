@@ -88,7 +88,8 @@ class Trainer:
             if self.step % self.recipe.save_every == 0:
                 self.save()
         bar.close()
-        self.save()
+        if self.optimizer is not None:
+            self.save()
         return self.step >= self.num_steps
 
     def _enter_stage(self) -> tuple[Stage, int]:
@@ -101,12 +102,15 @@ class Trainer:
         if number != self._stage:
             if self._stage >= 0:
                 _assign(self.model, self.average.items())
-            for name, value in self.model.named_parameters():
-                value.requires_grad_(name.startswith(stage.trains))
-            if self._stage >= 0 or self.optimizer is None:
-                self.optimizer = _optimizer(self.model, self.recipe.weight_decay)
-            self._stage = number
+            self._begin(number)
         return stage, within
+
+    def _begin(self, number: int) -> None:
+        """Sets up what learns in a stage, with a new optimizer."""
+        for name, value in self.model.named_parameters():
+            value.requires_grad_(name.startswith(self.recipe.stages[number].trains))
+        self.optimizer = _optimizer(self.model, self.recipe.weight_decay)
+        self._stage = number
 
     def _one_step(self, stage: Stage, within: int) -> dict[str, float]:
         assert self.optimizer is not None
@@ -123,13 +127,14 @@ class Trainer:
         with self.accelerator.autocast():
             outputs = self.model(batch)
         loss, parts = total(self.model, batch, outputs, targets, self.recipe.losses)
-        if not loss.isfinite():
-            raise CheckpointError(
-                f"The loss is {loss.item()} at step {self.step}: {parts}. The last checkpoint is "
-                "untouched; lower the learning rate and resume."
-            )
         self.accelerator.backward(loss)
         norm = torch.nn.utils.clip_grad_norm_(_trained(self.model), self.recipe.clip)
+        if not (loss.isfinite() and norm.isfinite()):
+            raise CheckpointError(
+                f"At step {self.step} the loss is {loss.item()} and its gradient's norm "
+                f"{norm.item()}: {parts}. The last checkpoint is untouched; lower the learning "
+                "rate and resume."
+            )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
@@ -194,11 +199,9 @@ class Trainer:
         if state["recipe"] != json.loads(json.dumps(self.recipe.to_json())):
             raise CheckpointError(f"{folder} was trained with another recipe; use a new folder.")
         tensors = load_file(folder / "state.safetensors")
-        self.step, self._stage = state["step"], -1
-        if self.step < self.num_steps:
-            self._enter_stage()
-        else:
-            self.optimizer = _optimizer(self.model, self.recipe.weight_decay)
+        self.step = state["step"]
+        # The stage that was saved, even if its last step is done: what follows begins as ever.
+        self._begin(state["stage"])
         with torch.no_grad():
             for name, value in _learned(self.model):
                 value.copy_(tensors[f"model.{name}"])

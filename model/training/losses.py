@@ -10,6 +10,7 @@ from torch import Tensor
 
 from model import boxes
 from model.batch import Batch, Outputs
+from model.box_decoder import PADDED
 from model.config import Section
 from model.training.matcher import match
 from model.training.targets import Targets
@@ -110,11 +111,12 @@ def retrieval(outputs: Outputs, targets: Targets) -> Tensor:
     """Returns the cross-entropy over proposals of expressions, target shared by overlap.
 
     A proposal takes part in the target by how much its IoU with a true box exceeds one half;
-    expressions that no proposal reaches are left out.
+    expressions that no proposal reaches are left out, and so is padding.
     """
     logits, predicted = outputs.boxes.logits[-1], outputs.boxes.boxes[-1].detach()
     overlap = boxes.iou(predicted.unsqueeze(2), targets.boxes.unsqueeze(1))
     overlap = overlap.masked_fill(~targets.real.unsqueeze(1), 0).amax(2)
+    overlap = overlap.masked_fill(logits <= PADDED, 0)
     share = (overlap - 0.5).clamp(min=0)
     reached = targets.expression & (share.sum(1) > 0)
     if not reached.any():

@@ -7,9 +7,12 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from model import boxes
+from model.box_decoder import PADDED
 
 COST_SCORE, COST_L1, COST_GIOU = 2.0, 5.0, 2.0
 """Weights of the matching cost. Source: Deformable DETR (focal score 2, L1 5, GIoU 2)."""
+FORBIDDEN = 1e4
+"""Cost of a pair that must not be, far above any other."""
 
 
 @torch.no_grad()
@@ -17,6 +20,8 @@ def match(
     logits: Tensor, predicted_xyxy: Tensor, true_xyxy: Tensor, real: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Returns the cheapest one-to-one assignment within each group.
+
+    A padded proposal, known by its score, is never matched.
 
     Args:
         logits: float[G, Q], score of each prediction.
@@ -33,12 +38,19 @@ def match(
     score = -logits.sigmoid().unsqueeze(-1)
     l1 = torch.cdist(boxes.to_cxcywh(predicted_xyxy), boxes.to_cxcywh(true_xyxy), p=1)
     overlap = boxes.giou(predicted_xyxy.unsqueeze(2), true_xyxy.unsqueeze(1))
-    cost = (COST_SCORE * score + COST_L1 * l1 - COST_GIOU * overlap).nan_to_num(1e4).cpu().numpy()
+    cost = COST_SCORE * score + COST_L1 * l1 - COST_GIOU * overlap
+    cost = cost.nan_to_num(FORBIDDEN).masked_fill((logits <= PADDED).unsqueeze(2), FORBIDDEN)
+    cost = cost.cpu().numpy()
     counts = real.sum(1).tolist()
     pairs: list[tuple[int, int, int]] = []
     for group, count in enumerate(counts):
         if count:
-            rows, columns = linear_sum_assignment(cost[group, :, :count])
-            pairs += [(group, int(q), int(m)) for q, m in zip(rows, columns, strict=True)]
+            costs = cost[group, :, :count]
+            rows, columns = linear_sum_assignment(costs)
+            pairs += [
+                (group, int(q), int(m))
+                for q, m in zip(rows, columns, strict=True)
+                if costs[q, m] < FORBIDDEN
+            ]
     table = torch.tensor(pairs, dtype=torch.long, device=logits.device).view(-1, 3)
     return table[:, 0], table[:, 1], table[:, 2]

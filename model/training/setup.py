@@ -60,8 +60,11 @@ def build_trainer(
         trunk: ONNX file with the trunk's weights, needed to begin anew.
 
     Raises:
-        ConfigError: neither `start` nor `trunk` is given, or a record file is missing.
+        ConfigError: neither `start` nor `trunk` is given, or there is nothing to learn from.
+        RecordError: a record file is missing or invalid.
     """
+    if not recipe.sources:
+        raise ConfigError("The recipe has no sources; name at least one record file.")
     records = {
         source.records: list(read_records(data / source.records)) for source in recipe.sources
     }
@@ -77,7 +80,8 @@ def build_trainer(
         raise ConfigError("A new model needs --trunk, the weights of its trunk, or --start.")
     schools = [
         School(read, cache_features(model.vision, read, cache / _stem(name)), source.share)
-        for source, (name, read) in zip(recipe.sources, records.items(), strict=True)
+        for source in recipe.sources
+        for name, read in [(source.records, records[source.records])]
     ]
     trainer = Trainer(recipe, model, vocabulary, schools, folder)
     trainer.resume()
