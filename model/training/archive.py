@@ -6,7 +6,9 @@ archive states about itself are the attacker's words.
 
 from __future__ import annotations
 
+import errno
 import stat
+import struct
 import unicodedata
 import zipfile
 import zlib
@@ -19,6 +21,12 @@ MIB = 1024**2
 _CHUNK = 64 * 1024
 _ENCRYPTED = 0x1
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ArithmeticError),
+    *(NotImplementedError, RuntimeError, ValueError),
+)
+"""What zipfile raises on bytes that are no archive."""
+
 _IGNORED = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"}
 """What file managers leave behind; passed over without a word."""
 
@@ -78,7 +86,10 @@ def unpack(archive: Path, folder: Path, limits: ArchiveLimits | None = None) -> 
             budget = _Budget(limits, archive.stat().st_size)
             for entry, path in entries:
                 _write(opened, entry, folder / path, budget)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+    except _DAMAGE as error:
+        # A place that no file has is damage too; a full disk is the caller's to tell.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         raise RecordError(
             f"{archive.name!r:.80} is no sound ZIP archive ({error}); pack the folder again as ZIP."
         ) from error
@@ -186,14 +197,15 @@ class _Budget:
 
 def _write(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, budget: _Budget) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with opened.open(entry) as packed, path.open("xb") as file:
-        first = True
-        while chunk := packed.read(_CHUNK):
-            if first and chunk.startswith(_NESTED_MAGIC):
-                raise _refused(entry, "is an archive within the archive; unpack it first")
-            budget.spend(len(chunk), entry)
-            file.write(chunk)
-            first = False
+    with opened.open(entry) as packed:
+        chunk = packed.read(_CHUNK)
+        if chunk.startswith(_NESTED_MAGIC):
+            raise _refused(entry, "is an archive within the archive; unpack it first")
+        with path.open("xb") as file:
+            while chunk:
+                budget.spend(len(chunk), entry)
+                file.write(chunk)
+                chunk = packed.read(_CHUNK)
 
 
 def _refused(entry: zipfile.ZipInfo, reason: str) -> RecordError:

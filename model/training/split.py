@@ -88,7 +88,7 @@ def _declared(items: Sequence[Item]) -> dict[str, str]:
                 kept = by_pixels.setdefault(item.pixels, split) == split
                 splits[item.id] = split if kept else LEFT_OUT
     if both:
-        splits |= {i.id: TRAIN for i in items if i.declared == TRAIN and i.pixels not in by_pixels}
+        splits |= {i.id: TRAIN for i in items if i.pixels not in by_pixels}
     return splits
 
 

@@ -46,7 +46,7 @@ def test_two_places_about_one_picture_come_together() -> None:
 
 
 def test_sizes_that_contradict_each_other_are_refused() -> None:
-    with pytest.raises(RecordError, match="9×9 in a.json and 8×9 here"):
+    with pytest.raises(RecordError, match=r"9×9 in a\.json and 8×9 here"):
         _draft(stated=Size(9, 9)).merge(_draft(stated=Size(8, 9)))
 
 

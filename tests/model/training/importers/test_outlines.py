@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,7 +16,7 @@ from model.types import Size
 sides = st.integers(1, 24)
 
 
-def _filled(outlines: list[list[float]], height: int, width: int) -> np.ndarray:
+def _filled(outlines: Any, height: int, width: int) -> np.ndarray:
     if not outlines:
         return np.zeros((height, width), bool)
     return coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(outlines, height, width))).astype(
@@ -47,7 +49,7 @@ def test_an_empty_mask_has_no_outline() -> None:
 
 @given(hypothesis_numpy.arrays(bool, (7, 9)))
 def test_packed_run_lengths_are_read_as_pycocotools_writes_them(mask: np.ndarray) -> None:
-    packed = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
+    packed: dict[str, Any] = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))  # type: ignore[assignment]
     rle = {"size": [7, 9], "counts": packed["counts"].decode()}
     assert outlines_of_rle(rle, Size(9, 7)) == outlines_of(mask, Size(9, 7))
 
