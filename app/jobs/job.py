@@ -10,7 +10,7 @@ from pathlib import Path
 
 from model.errors import ConfigError, InputError
 
-VERBS = ("import", "train", "evaluate", "compare", "export", "merge")
+VERBS = ("import", "train", "calibrate", "evaluate", "compare", "export", "merge")
 """What `python -m model.training` can do."""
 
 MAX_WORD = 1_000
