@@ -1,8 +1,9 @@
+# Over 300 lines: the record and its strict reading belong together.
 """Records of photographs with boxes and language, read from JSONL with tar shards beside it.
 
 A record on disk holds boxes `[x, y, w, h]`, polygons and key points in pixels of the packed
 picture; here everything is already in the one frame (unit xyxy). Pictures are read when asked for.
-The JSONL decides which pictures belong to a split: a shard may hold others as well.
+The JSONL decides what belongs to a split: a shard may hold other pictures as well.
 """
 
 from __future__ import annotations
@@ -123,22 +124,20 @@ class Record:
         Raises:
             RecordError: it is missing, unreadable, or not of the record's size.
         """
+        wanted = self.size.width, self.size.height
         try:
             with Image.open(io.BytesIO(_read_bytes(self.file))) as picture:
+                size = picture.size
                 # The header is compared first, so that a pixel bomb is never unpacked.
-                if {*picture.size} != {self.size.width, self.size.height}:
-                    raise RecordError(self._wrong_size(picture.size))
-                upright = ImageOps.exif_transpose(picture).convert("RGB")
+                if {*size} == {*wanted}:
+                    upright = ImageOps.exif_transpose(picture).convert("RGB")
+                    if upright.size == wanted:
+                        return upright
         except (OSError, KeyError, tarfile.TarError, SyntaxError, ValueError) as error:
             raise RecordError(f"Picture of {self.id} could not be read: {error}") from error
-        if upright.size != (self.size.width, self.size.height):
-            raise RecordError(self._wrong_size(upright.size))
-        return upright
-
-    def _wrong_size(self, size: tuple[int, int]) -> str:
-        return (
-            f"Picture of {self.id} is {size[0]}×{size[1]}, its record says "
-            f"{self.size.width}×{self.size.height}; boxes would be misplaced."
+        raise RecordError(
+            f"Picture of {self.id} is {size[0]}×{size[1]} as stored, its record says "
+            f"{wanted[0]}×{wanted[1]}; boxes would be misplaced."
         )
 
 
@@ -153,8 +152,7 @@ def _read_bytes(file: PictureFile) -> bytes:
     if file.shard is None:
         return (file.folder / file.image).read_bytes()
     path = file.folder / file.shard
-    members = _shard_members(path)
-    if file.image not in members:
+    if file.image not in (members := _shard_members(path)):
         raise FileNotFoundError(f"{file.image} is not in {path}")
     offset, length = members[file.image]
     with path.open("rb") as shard:
@@ -166,8 +164,8 @@ def read_records(path: str | Path, limit: int | None = None) -> Iterator[Record]
     """Yields the records of a JSONL file, gzipped or not, in its order.
 
     Args:
-        path: the file; shards and pictures lie beside it.
-        limit: stop after so many records.
+        path: the file; its shards and pictures lie beside it.
+        limit: most records.
 
     Raises:
         RecordError: the file or a line is invalid; the message names file, line and reason.
@@ -235,9 +233,8 @@ def record_from_json(value: Json, folder: Path) -> Record:
 
 def _picture_file(value: Json, folder: Path) -> PictureFile:
     shard = value.get("shard")
-    for name in (shard, value["image"]):
-        parts = PurePosixPath(name or "").parts
-        if name is not None and (not parts or name.startswith("/") or ".." in parts):
+    for name in [value["image"]] if shard is None else [shard, value["image"]]:
+        if not name or name.startswith("/") or ".." in PurePosixPath(name).parts:
             raise RecordError(f"{name!r:.80} is not a path inside {folder}.")
     return PictureFile(folder, shard, value["image"])
 
@@ -271,8 +268,7 @@ def _polygon(values: Sequence[float], size: Size) -> tuple[float, ...]:
     places = np.asarray(values, dtype=float)
     if places.ndim != 1 or len(places) < 6 or len(places) % 2 or not np.isfinite(places).all():
         raise RecordError(f"a polygon is x, y of at least three finite places; got {values!r:.80}.")
-    unit = places.reshape(-1, 2) / (size.width, size.height)
-    return tuple(unit.ravel().tolist())
+    return tuple((places.reshape(-1, 2) / (size.width, size.height)).ravel().tolist())
 
 
 def _keypoints(values: Sequence[float], size: Size) -> Keypoints:
@@ -288,8 +284,8 @@ def _grounded(value: Json, captions: Sequence[str], num_objects: int) -> Grounde
     start, end = int(value["start"]), int(value["end"])
     if not 0 <= start < end <= len(captions[caption]):
         raise RecordError(f"span {start}:{end} lies outside caption {caption}.")
-    objects = tuple(_index(i, num_objects) for i in value["objects"])
-    return GroundedPhrase(caption, start, end, objects, str(value.get("label", "")))
+    things = tuple(_index(i, num_objects) for i in value["objects"])
+    return GroundedPhrase(caption, start, end, things, str(value.get("label", "")))
 
 
 def class_names(records: Sequence[Record]) -> dict[str, tuple[str, ...]]:

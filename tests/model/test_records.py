@@ -135,7 +135,7 @@ def test_a_picture_of_another_size_is_refused(tmp_path: Path) -> None:
     records = plain_records()
     records[0]["width"] = 2 * WIDTH
     record = next(read_records(write_records(tmp_path, records)))
-    with pytest.raises(RecordError, match=r"is 64×48, its record says 128×48"):
+    with pytest.raises(RecordError, match=r"is 64×48 as stored, its record says 128×48"):
         record.read_picture()
 
 
