@@ -20,7 +20,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import page, theme
 from app.guards.admin import AdminHeader, Admins
-from app.guards.limits import BodyLimit, RateLimit
+from app.guards.limits import BodyLimit, DiskLimit, RateLimit
 from app.guards.origin import ForwardedHeaders, Routes, SameOrigin, SecurityHeaders
 from app.guards.ownership import Claims, Ownership, files_in
 from app.guards.person import PersonCookie
@@ -120,6 +120,7 @@ def _guards(settings: Settings, claims: Claims, admins: Admins) -> list[Middlewa
         Middleware(Routes),
         Middleware(RateLimit, settings),
         Middleware(BodyLimit, settings),
+        Middleware(DiskLimit, settings, lambda: claims.public),
         Middleware(PersonCookie),
         Middleware(AdminHeader, admins),
         Middleware(Ownership, claims),

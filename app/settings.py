@@ -74,8 +74,9 @@ class Settings:
     session_age: int = _option(3_600, "seconds after which an idle person is forgotten")
     max_people: int = _option(1_000, "people remembered at once; the longest idle is forgotten")
     file_age: int = _option(3_600, "seconds after which temporary files are deleted")
+    cache_bytes: int = _option(2048 * MIB, "bytes of temporary files; the oldest are deleted first")
     answer_seconds: int = _option(120, "seconds one answer may take")
-    asks_per_minute: int = _option(120, "calls of one person in a minute")
+    asks_per_minute: int = _option(300, "calls of one person in a minute")
     uploads_per_minute: int = _option(30, "uploads of one person in a minute")
     logins_per_minute: int = _option(5, "tries to log in from one address in a minute")
 

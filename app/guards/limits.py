@@ -1,11 +1,14 @@
-"""How much one person may send and ask: requests in a minute, bytes and seconds of a body."""
+"""How much may be sent and asked: requests in a minute, bytes of a body, bytes on the disk."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Set
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
@@ -113,6 +116,50 @@ class BodyLimit:
                 408: f"The request took more than {_BODY_SECONDS} s to arrive; send it again.",
             }
             await refuse(scope, receive, send, body.refused, words[body.refused])
+
+
+class DiskLimit:
+    """Makes room before an upload: deletes the oldest temporary files once they take too much.
+
+    The page decodes a picture as soon as it has arrived, so an old file is missed by nobody.
+
+    Args:
+        keep: folders of files that the page shows everybody.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, keep: Callable[[], Set[str]]) -> None:
+        self._app, self._keep = app, keep
+        self._folder, self._limit = settings.cache, settings.cache_bytes
+        self._next = settings.max_upload_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands the request on, after making room if it is an upload."""
+        if scope["type"] == "http" and scope["path"].startswith(UPLOAD):
+            await asyncio.to_thread(self._make_room)
+        await self._app(scope, receive, send)
+
+    def _make_room(self) -> None:
+        keep = self._keep()
+        files = [
+            (status.st_mtime, status.st_size, path)
+            for path in self._folder.rglob("*")
+            if path.parent.name not in keep and (status := _status(path)) is not None
+        ]
+        excess = sum(size for _, size, _ in files) + self._next - self._limit
+        for _, size, path in sorted(files):
+            if excess <= 0:
+                break
+            path.unlink(missing_ok=True)
+            excess -= size
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Returns the status of a file; None if it is no file, or gone by now."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 class _Body:

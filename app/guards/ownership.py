@@ -49,16 +49,19 @@ class Claims:
 
     Args:
         limit: names remembered.
+
+    Attributes:
+        public: names that everybody may use.
     """
 
     def __init__(self, limit: int = 50_000) -> None:
         self._limit = limit
         self._owners: OrderedDict[str, set[str]] = OrderedDict()
-        self._public: set[str] = set()
+        self.public: set[str] = set()
 
     def publish(self, name: str) -> None:
         """Lets everybody use a name."""
-        self._public.add(name)
+        self.public.add(name)
 
     def grant(self, name: str, person: str) -> None:
         """Lets one more person use a name."""
@@ -69,7 +72,7 @@ class Claims:
 
     def claim(self, name: str, person: str) -> bool:
         """Takes a name nobody has; returns whether the person may use it now."""
-        if name not in self._owners and name not in self._public:
+        if name not in self._owners and name not in self.public:
             self.grant(name, person)
         return self.may(name, person)
 
@@ -77,7 +80,7 @@ class Claims:
         """Returns whether a person may use a name."""
         if name in self._owners:
             self._owners.move_to_end(name)
-        return name in self._public or person in self._owners.get(name, ())
+        return name in self.public or person in self._owners.get(name, ())
 
 
 def file_name(path: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable, MutableMapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.guards import limits
-from app.guards.limits import BodyLimit, RateLimit, Rates
+from app.guards.limits import BodyLimit, DiskLimit, RateLimit, Rates
 from app.settings import Settings
 
 Message = MutableMapping[str, Any]
@@ -179,3 +181,21 @@ def test_after_the_body_the_client_leaving_is_heard() -> None:
     arriving = [*pieces([2]), {"type": "http.disconnect"}]
     answer(BodyLimit(waits, Settings()), request(), arriving)
     assert heard == ["http.request", "http.disconnect"]
+
+
+# --- the disk ------------------------------------------------------------------------------------
+
+
+def test_the_oldest_files_make_room_and_public_ones_stay(tmp_path: Path) -> None:
+    for age, name in enumerate(["new", "older", "public", "oldest"]):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.png").write_bytes(bytes(100))
+        os.utime(tmp_path / name / "x.png", (1_000 - age, 1_000 - age))
+    settings = Settings(cache=tmp_path, cache_bytes=250, max_upload_bytes=100)
+    guard = DiskLimit(reads_all, settings, lambda: {"public"})
+    assert answer(guard, request(), pieces([1]))[0] == 200
+    assert len(list(tmp_path.glob("*/x.png"))) == 4
+    assert answer(guard, request("/gradio_api/upload"), pieces([1]))[0] == 200
+    assert {path.parent.name for path in tmp_path.glob("*/x.png")} == {"new", "public"}
+    assert answer(guard, request("/gradio_api/upload"), pieces([1]))[0] == 200
+    assert {path.parent.name for path in tmp_path.glob("*/x.png")} == {"new", "public"}
