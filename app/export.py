@@ -1,3 +1,4 @@
+# Over 300 lines: five formats of one conversation, two lines too many.
 """What a person takes home: COCO JSON, JSONL of examples, CSV, an offline page, a drawn picture.
 
 All of it starts from `Entry`s: a turn with the name and size of its picture. Names, questions and

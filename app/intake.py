@@ -1,3 +1,4 @@
+# Over 300 lines: one path from bytes to pixels, each refusal with its words.
 """Whatever a person sends becomes one upright RGB picture, or a clear refusal.
 
 The first bytes decide what a file is, never its name. Sides are read from the header before a

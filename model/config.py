@@ -141,8 +141,8 @@ class ModelConfig(Section):
 
     Attributes:
         threshold: score from which a box counts as found; chosen on validation pictures.
-        trust: share of the decoder's correction that counts when class names are detected; chosen
-            on validation pictures. With 0 names keep the trunk's own scores.
+        trust: share of the decoder's corrections of scores and boxes that counts when class names
+            are detected; chosen on validation pictures. With 0 the trunk's own are kept.
         shift: added to the score logits of class names, so that they share the threshold.
         tasks: what the checkpoint was trained to do.
         classes: names of the trunk's own classes, in its order.

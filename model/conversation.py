@@ -63,7 +63,8 @@ class Prefix:
         cache = DynamicCache()
         positions = torch.arange(image.shape[1], device=image.device).unsqueeze(0)
         model.prefixed.run(image, mask, positions, cache)
-        return cls(tuple((layer[0], layer[1]) for layer in cache), real)
+        layers = [(layer[0], layer[1]) for layer in cache]
+        return cls(tuple((k, v) for k, v in layers if k is not None and v is not None), real)
 
     def start(self) -> DynamicCache:
         """Returns a cache that holds the prefix and may grow."""

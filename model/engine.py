@@ -54,7 +54,7 @@ class Engine(Backend):
     def __init__(
         self, model: DeixisModel, vocabulary: Vocabulary, *, name: str, version: str, device: str
     ) -> None:
-        self.model = model.to(device).eval()
+        self.model = model.to(torch.device(device)).eval()
         self.vocabulary = vocabulary
         tree = model.tree
         self.card = Card(
@@ -250,6 +250,8 @@ class Engine(Backend):
     ) -> list[Grounding]:
         picture = torch.zeros(len(phrases), dtype=torch.long, device=links.device)
         decoded = self.model.box_decoder(links, picture, encoded.sight, encoded.objects)
+        start = encoded.sight.boxes[picture]
+        refined = start + trust * (decoded.boxes[-1] - start)
         scores = decoded.start + trust * (decoded.logits[-1] - decoded.start) + shift
         return [
             to_grounding(
@@ -261,7 +263,7 @@ class Engine(Backend):
                 limit=limit,
                 overlap=overlap,
             )
-            for phrase, logits, places in zip(phrases, scores, decoded.boxes[-1], strict=True)
+            for phrase, logits, places in zip(phrases, scores, refined, strict=True)
         ]
 
     def _name_links(self, name: str) -> Tensor:

@@ -7,7 +7,7 @@ cells of all looks compete for the proposals, so small things are found on the l
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import torch
@@ -72,9 +72,7 @@ class Sight:
         for name in ("near", "middle", "far", "summit"):
             grid = getattr(self, name)
             changed[name] = torch.where(which[:, None, None, None], grid.flip(-1), grid)
-        return type(self)(
-            *(changed.get(field.name, getattr(self, field.name)) for field in fields(self))
-        )
+        return replace(self, **changed)
 
 
 class Vision(nn.Module):

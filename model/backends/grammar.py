@@ -1,3 +1,4 @@
+# Over 300 lines: one parser for every family; to split it would part a grammar from its kin.
 """Reads and writes places as generative models do: the one parser for every family.
 
 A `Grammar` says which marks a family uses; a `Reader` walks over the marks once, piece by piece

@@ -90,7 +90,7 @@ def cache_features(
             )
         return store
     start = _done(progress, version, ids)
-    vision = vision.eval().to(memory_format=torch.channels_last)
+    vision = vision.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     writer = _Writer(folder, len(ids), resume=start > 0)
     for low, sight in tqdm(
         _looks(vision, records, start, batch), total=-(-(len(ids) - start) // batch), unit="batch"

@@ -174,6 +174,7 @@ class Trainer:
         def write(staging: Path) -> None:
             tensors = {f"model.{name}": value for name, value in _learned(self.model)}
             tensors |= {f"average.{name}": value for name, value in self.average.items()}
+            assert self.optimizer is not None
             tensors |= _optimizer_tensors(self.model, self.optimizer)
             save_file({name: t.detach().contiguous().cpu() for name, t in tensors.items()},
                       staging / "state.safetensors")  # fmt: skip
@@ -250,7 +251,7 @@ def _optimizer(model: DeixisModel, decay: float) -> torch.optim.Optimizer:
 
 
 def _optimizer_tensors(model: DeixisModel, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    names = {value: name for name, value in model.named_parameters()}
+    names: dict[Tensor, str] = {value: name for name, value in model.named_parameters()}
     return {
         f"optimizer.{names[p]}.{key}": torch.as_tensor(value)
         for p, state in optimizer.state.items()
