@@ -1,3 +1,4 @@
+# Over 300 lines: each event of the page is one short function here.
 """Runs a conversation: desks change by `handlers`, the model answers through `host`.
 
 Each method returns or yields `View`s, which say what on the page is new; `ask` turns them into

@@ -1,3 +1,4 @@
+# Over 300 lines: many small pure decisions over one state.
 """Pure decisions of the page: a desk and what arrived go in, a new desk or a clear refusal out.
 
 Nothing here talks to Gradio, to a model or to a disk.

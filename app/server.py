@@ -97,6 +97,7 @@ def build(blocks: gr.Blocks, settings: Settings, ready: Ready = lambda: "") -> F
         max_file_size=settings.max_upload_bytes,
         show_error=True,
         ssr_mode=False,
+        mcp_server=settings.mcp,
         pwa=False,
         **theme.mount_options(),
     )
@@ -117,7 +118,7 @@ def _guards(settings: Settings, claims: Claims, admins: Admins) -> list[Middlewa
         # Its mere presence keeps Gradio from mirroring every Origin with credentials.
         Middleware(CORSMiddleware, allow_origins=[]),
         Middleware(SameOrigin),
-        Middleware(Routes),
+        Middleware(Routes, settings),
         Middleware(RateLimit, settings),
         Middleware(BodyLimit, settings),
         Middleware(DiskLimit, settings, lambda: claims.public),

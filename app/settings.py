@@ -84,6 +84,7 @@ class Settings:
     corrections_count: int = _option(5_000, "saved examples")
     corrections_age: int = _option(0, "seconds after which saved examples are deleted; 0 keeps all")
 
+    mcp: bool = _option(False, "whether programs may call as MCP tools; needs gradio[mcp]", _switch)
     trusted_hosts: tuple[str, ...] = _option(
         (), "host names this page is reached by, separated by commas", _names
     )

@@ -1,3 +1,4 @@
+// Over 300 lines: every tool shares the state of one gesture.
 // What hands do: mouse, touch and keyboard become marks, zoom and selections.
 const LONG_PRESS = 500;
 const SLACK = 7; // screen pixels a finger may slip and still mean a click

@@ -1,3 +1,4 @@
+// Over 300 lines: props, events and highlights meet here and nowhere else.
 // How the canvas talks: to Python through props and events, to the chat through classes.
 const heardNode = find('.dx-heard');
 const chips = find('.dx-chips');
@@ -216,7 +217,8 @@ watch('answer', () => {
   face();
   legend();
   mirror();
-  if (correcting && next.exchange != null && !state.editing) trigger('ready', {});
+  // Nothing was corrected yet: the new answer is what should be.
+  if (correcting && next.exchange != null && !past.length) trigger('ready', {});
 });
 watch('adopt', () => {
   const mark = props.adopt && props.adopt.mark;

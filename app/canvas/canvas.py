@@ -30,45 +30,33 @@ _SCRIPT = "\n".join(path.read_text("utf-8") for path in sorted(HERE.glob("[0-9]-
 assert not any(sign in _TEMPLATE for sign in ("${", "{{", "`"))
 
 
+_PROPS: dict[str, Any] = {
+    "words": {},
+    "samples": [],
+    "paints": [],
+    "can": [],
+    "picture": None,
+    "answer": None,
+    "adopt": None,
+    "notice": None,
+    "status": None,
+    "edit": None,
+}
+
+
 class Canvas(gr.HTML):
     """A picture with marks, answers and samples; see the module for its props and events."""
 
-    def __init__(
-        self,
-        value: dict[str, Any] | None = None,
-        *,
-        words: dict[str, str] | None = None,
-        samples: list[dict[str, Any]] | None = None,
-        picture: dict[str, Any] | None = None,
-        answer: dict[str, Any] | None = None,
-        adopt: dict[str, Any] | None = None,
-        notice: dict[str, Any] | None = None,
-        status: dict[str, Any] | None = None,
-        can: list[str] | None = None,
-        edit: dict[str, Any] | None = None,
-        paints: list[list[str]] | None = None,
-        **kwargs: Any,  # noqa: ANN401
-    ) -> None:
-        # Gradio builds the component anew from its arguments at every update.
-        for name in ("html_template", "css_template", "js_on_load", "apply_default_css"):
-            kwargs.pop(name, None)
-        super().__init__(
-            value=value or {},
-            words=words or {},
-            samples=samples or [],
-            picture=picture,
-            answer=answer,
-            adopt=adopt,
-            notice=notice,
-            status=status,
-            can=can or [],
-            edit=edit,
-            paints=paints or [],
-            html_template=_TEMPLATE,
-            js_on_load=_SCRIPT,
-            apply_default_css=False,
-            **kwargs,
-        )
+    def __init__(self, value: dict[str, Any] | None = None, **props: Any) -> None:  # noqa: ANN401
+        # Props are not named as parameters: Gradio would look them up as attributes, and take
+        # those that scripts watch for events. It builds the component anew at every update.
+        own = {
+            "html_template": _TEMPLATE,
+            "js_on_load": _SCRIPT,
+            "css_template": "",
+            "apply_default_css": False,
+        }
+        super().__init__(value=value or {}, **{**_PROPS, **props, **own})
 
     def preprocess(self, payload: Any) -> Any:  # noqa: ANN401
         """Returns what the browser says is drawn, unchecked."""

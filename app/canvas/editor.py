@@ -10,7 +10,8 @@ import gradio as gr
 HERE = Path(__file__).parent
 _TEMPLATE = (HERE / "editor.html").read_text("utf-8")
 _SCRIPT = (HERE / "editor.js").read_text("utf-8")
-_OWN = ("html_template", "css_template", "js_on_load", "apply_default_css")
+_SHELF = (HERE / "shelf.js").read_text("utf-8")
+_OWN: dict[str, Any] = {"css_template": "", "apply_default_css": False}
 
 
 class CaptionEditor(gr.HTML):
@@ -19,25 +20,9 @@ class CaptionEditor(gr.HTML):
     Its value is {"question", "text", "links"}, owned by the browser; the prop `edit` fills it.
     """
 
-    def __init__(
-        self,
-        value: dict[str, Any] | None = None,
-        *,
-        words: dict[str, str] | None = None,
-        edit: dict[str, Any] | None = None,
-        **kwargs: Any,  # noqa: ANN401
-    ) -> None:
-        for name in _OWN:
-            kwargs.pop(name, None)
-        super().__init__(
-            value=value or {},
-            words=words or {},
-            edit=edit,
-            html_template=_TEMPLATE,
-            js_on_load=_SCRIPT,
-            apply_default_css=False,
-            **kwargs,
-        )
+    def __init__(self, value: dict[str, Any] | None = None, **props: Any) -> None:  # noqa: ANN401
+        own = {**_OWN, "html_template": _TEMPLATE, "js_on_load": _SCRIPT}
+        super().__init__(value=value or {}, **{"words": {}, "edit": None, **props, **own})
 
     def preprocess(self, payload: Any) -> Any:  # noqa: ANN401
         """Returns what the browser says, unchecked."""
@@ -59,25 +44,9 @@ class CaptionEditor(gr.HTML):
 class Shelf(gr.HTML):
     """Saved examples as thumbnails; the events `reopened` and `deleted` bring an example's id."""
 
-    def __init__(
-        self,
-        value: Any = None,  # noqa: ANN401
-        *,
-        words: dict[str, str] | None = None,
-        items: list[dict[str, Any]] | None = None,
-        **kwargs: Any,  # noqa: ANN401
-    ) -> None:
-        for name in _OWN:
-            kwargs.pop(name, None)
-        super().__init__(
-            value=value or {},
-            words=words or {},
-            items=items or [],
-            html_template='<div class="shelf"></div>',
-            js_on_load=(HERE / "shelf.js").read_text("utf-8"),
-            apply_default_css=False,
-            **kwargs,
-        )
+    def __init__(self, value: dict[str, Any] | None = None, **props: Any) -> None:  # noqa: ANN401
+        own = {**_OWN, "html_template": '<div class="shelf"></div>', "js_on_load": _SHELF}
+        super().__init__(value=value or {}, **{"words": {}, "items": [], **props, **own})
 
     def preprocess(self, payload: Any) -> Any:  # noqa: ANN401
         """Returns the payload as it is."""

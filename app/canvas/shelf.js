@@ -34,6 +34,7 @@ function card(item) {
 function fill() {
   const items = props.items || [];
   shelf.replaceChildren(...items.map(card));
+  shelf.classList.toggle('shelf-empty', !items.length);
   if (!items.length) shelf.textContent = words.empty || '';
 }
 watch('items', fill);

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 
-from app.guards.requests import LOGIN, READ, WRITE, refuse
+from app.guards.requests import LOGIN, MCP, READ, WRITE, refuse
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -123,23 +123,24 @@ def _from_here(scope: Scope) -> bool:
 class Routes:
     """Answers 404 to every route the page does not need: Gradio brings many more."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._mcp = app, settings.mcp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hands on only what the page, its files and its named calls need."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
-        elif scope["type"] == "http" and not _known(scope["method"], scope["path"]):
+        elif scope["type"] == "http" and not self._known(scope["method"], scope["path"]):
             await refuse(scope, receive, send, 404, "There is nothing here.")
         else:
             await self._app(scope, receive, send)
 
-
-def _known(method: str, path: str) -> bool:
-    """Returns whether a route is one of ours."""
-    if path.startswith("/gradio_api/queue/join"):
-        return method == "POST"
-    if method in {"GET", "HEAD"}:
-        return path in {"/", LOGIN} or path.startswith(READ)
-    return method == "POST" and (path == LOGIN or path.startswith(WRITE))
+    def _known(self, method: str, path: str) -> bool:
+        """Returns whether a route is one of ours."""
+        if path == MCP or path.startswith(f"{MCP}/"):
+            return self._mcp
+        if path.startswith("/gradio_api/queue/join"):
+            return method == "POST"
+        if method in {"GET", "HEAD"}:
+            return path in {"/", LOGIN} or path.startswith(READ)
+        return method == "POST" and (path == LOGIN or path.startswith(WRITE))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CALLS",
     "LOGIN",
+    "MCP",
     "PERSON_COOKIE",
     "READ",
     "UPLOAD",
@@ -28,6 +29,7 @@ __all__ = [
 
 UPLOAD = "/gradio_api/upload"
 LOGIN = "/admin"
+MCP = "/gradio_api/mcp"
 
 CALLS = (
     "/gradio_api/queue/join",
@@ -35,6 +37,7 @@ CALLS = (
     "/gradio_api/run/",
     "/gradio_api/api/",
     "/gradio_api/component_server",
+    MCP,
 )
 """Routes that make the page work for somebody."""
 

@@ -279,7 +279,9 @@ def _message(response: httpx.Response) -> str:
         if len(read) > 4096:
             break
     text = read[:4096].decode("utf-8", "replace")
-    with contextlib.suppress(ValueError, RecursionError, AttributeError):
-        told = json.loads(text)
-        text = str(told.get("error", told))
+    with contextlib.suppress(ValueError, RecursionError):
+        told: Any = json.loads(text)
+        for name in ("error", "message"):
+            told = told.get(name, told) if isinstance(told, dict) else told
+        text = str(told)
     return " ".join(text.split())[:200]

@@ -14,13 +14,13 @@ from PIL import Image, ImageDraw
 
 from model.backends.answers import expression
 from model.backends.base import EncodedPicture
+from model.backends.draft import Draft
 from model.backends.families import FLORENCE_2, FLORENCE_2_OUTLINES
 from model.backends.generation import GenerativeBackend
 from model.backends.grammar import Grammar, Outline
 from model.backends.prompts import Asked, expression_in, literal
 from model.backends.published import to_device
 from model.backends.streams import Stop
-from model.backends.writing import Draft
 from model.types import Answer, Capability, Grounding, Mask, Size
 
 

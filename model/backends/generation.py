@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from model.backends.base import Card, EncodedPicture
+from model.backends.draft import Step
 from model.backends.prompts import control_tokens
 from model.backends.published import Foreign, PublishedBackend, release
 from model.backends.streams import Sink, Stop, pump
-from model.backends.writing import Step, WritingBackend
+from model.backends.writing import WritingBackend
 from model.errors import BackendError
 from model.types import Capability, Finish
 

@@ -18,10 +18,11 @@ from PIL import Image as Pillow
 
 from model.backends.base import Card, EncodedPicture
 from model.backends.channel import Address, Channel, Limits, RefusedError
+from model.backends.draft import Step
 from model.backends.families import by_model_id
 from model.backends.published import picture_key
 from model.backends.streams import Sink, Stop, pump
-from model.backends.writing import Step, WritingBackend
+from model.backends.writing import WritingBackend
 from model.errors import BackendError
 from model.types import Finish, Size
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class Asked:
     task: Capability
     regions: tuple[Region, ...] = ()
     history: tuple[Turn, ...] = ()
-    known: Mapping[str, Region] | None = None
+    known: Mapping[str, Region] = field(default_factory=dict)
 
 
 def understand(

@@ -16,7 +16,7 @@ from PIL import Image
 
 from model.backends.base import Backend, Card, EncodedPicture
 from model.backends.memory import check_room, count_weights, weight_files
-from model.errors import BackendError, CheckpointError
+from model.errors import BackendError, CheckpointError, DeixisError
 from model.types import Capability, Size
 
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ class PublishedBackend(Backend):
         try:
             model = load_model(cls.auto, source)
             processor = cls.load_processor(source.folder)
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        except DeixisError:
+            raise
+        except Exception as error:  # whatever a library makes of broken files
             raise CheckpointError(
                 f"{source.name} could not be loaded: {type(error).__name__}: {error!s:.300}. "
                 "`python -m model doctor` tells what is missing."

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
+PICTURE_END = "<|vision_end|>"
 MAX_PIXELS = 1280 * 32 * 32
 """Most pixels of a picture: 1280 tokens. The published limit takes 12 times as long to read."""
 
@@ -76,8 +77,7 @@ class QwenVLBackend(GenerativeBackend):
         from transformers import DynamicCache
 
         text = self._text("", ())
-        end = self.processor.vision_end_token
-        text = text[: text.index(end) + len(end)]
+        text = text[: text.index(PICTURE_END) + len(PICTURE_END)]
         inputs = self.processor(images=[picture], text=[text], return_tensors="pt")
         tensors = to_device(inputs, self.model.device, self.model.dtype)
         cache = DynamicCache(config=self.model.config.get_text_config())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import re
@@ -184,8 +185,10 @@ def pick_device(device: str) -> str:
 def _folder(name: str, known: Published | None) -> Path:
     """Returns the local folder of a model, fetching a published one if need be."""
     for path in (Path(name), ROOT / name):
-        if (path / "config.json").is_file():
-            return path
+        # A name may be too long, or otherwise none for the file system.
+        with contextlib.suppress(OSError):
+            if (path / "config.json").is_file():
+                return path
     hub_id = known.hub_id if known else name
     if _HUB_ID.fullmatch(hub_id) is None or ".." in hub_id or "--" in hub_id:
         raise BackendError(
@@ -235,12 +238,14 @@ def _join(parts: list[Backend]) -> Backend:
     """Returns several models as one: the first answers, the others find or mask.
 
     Raises:
-        BackendError: a further model can neither find nor mask.
+        BackendError: the first cannot answer, or a further one can neither find nor mask.
     """
     from model.backends.composed import MaskedBackend, RetrievalBackend
     from model.backends.sam import SamBackend
 
     whole, *others = parts
+    if isinstance(whole, SamBackend):
+        raise BackendError(f"{whole.card.name} reads no words; name it after the others.")
     for part in others:
         if isinstance(part, SamBackend):
             whole = MaskedBackend(whole, part)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
-from bisect import bisect_right
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from re import Pattern
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,7 +18,8 @@ from model.backends.answers import (
     with_boxes,
 )
 from model.backends.base import INSTRUCTIONS, Backend, EncodedPicture
-from model.backends.grammar import Found, Grammar, Parsed, Reader, Span
+from model.backends.draft import Draft, Step, exhaust
+from model.backends.grammar import Grammar, Reader
 from model.backends.prompts import (
     Asked,
     box_of,
@@ -33,57 +31,11 @@ from model.backends.prompts import (
     understand,
 )
 from model.backends.streams import Stop
+from model.tokens import REGION_NAME
 from model.types import Answer, Capability, Delta, Event, Finish, Region, Size, Turn
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A further piece of raw output.
-
-    Attributes:
-        piece: characters, control marks included.
-        probability: of the token; None if unknown.
-        finish: why the output ends here; None if it goes on.
-    """
-
-    piece: str
-    probability: float | None = None
-    finish: Finish | None = None
-
-
-@dataclass(slots=True)
-class Draft:
-    """A whole output, read, with the probabilities it was written with."""
-
-    parsed: Parsed = field(default_factory=lambda: Parsed(""))
-    finish: Finish = Finish.LENGTH
-    _ends: list[int] = field(default_factory=list)
-    _logs: list[float] = field(default_factory=list)
-
-    def add(self, step: Step) -> None:
-        """Notes how probable a piece was."""
-        self._ends.append((self._ends[-1] if self._ends else 0) + len(step.piece))
-        chance = 1.0 if step.probability is None else step.probability
-        self._logs.append(math.log(max(chance, 1e-9)))
-
-    def score(self, numbers: Iterable[Span]) -> float:
-        """Returns the geometric mean of the probabilities of the tokens that spell coordinates."""
-        tokens = {
-            i
-            for start, end in numbers
-            for i in range(bisect_right(self._ends, start), bisect_right(self._ends, end - 1) + 1)
-            if i < len(self._logs)
-        }
-        return math.exp(sum(self._logs[i] for i in tokens) / len(tokens)) if tokens else 1.0
-
-    def scored(self, found: Found) -> Scored:
-        """Returns the boxes of a phrase with their scores."""
-        return [
-            (box, self.score(spans)) for box, spans in zip(found.boxes, found.numbers, strict=True)
-        ]
 
 
 class WritingBackend(Backend):
@@ -140,7 +92,7 @@ class WritingBackend(Backend):
             draft = yield from self.draft(
                 encoded,
                 self.prompt(asked, encoded),
-                turns=[self._turn(turn, encoded) for turn in asked.history],
+                turns=[self._turn(turn, asked.known, encoded) for turn in asked.history],
                 name=expression_in(asked.text),
                 grammar=self.grammar_of(asked.task),
                 stop=stop,
@@ -181,7 +133,8 @@ class WritingBackend(Backend):
         template = self.grammar.prompts[asked.task]
         if Capability.CHAT in self.card.capabilities and not own and asked.regions:
             # A question of one's own about a region says more than the family's wording.
-            template, text = self.grammar.prompts[Capability.CHAT], self._named(asked, encoded)
+            template = self.grammar.prompts[Capability.CHAT]
+            text = self._spoken(asked.text, asked.regions, asked.known, encoded)
         elif asked.task is Capability.REFER:
             text = expression_in(text)
         region = self.region(asked.regions[0], encoded) if asked.regions else ""
@@ -192,14 +145,25 @@ class WritingBackend(Backend):
         box = self.grammar.write(box_of(region.shape), self.shown(encoded))
         return self.grammar.region.format(box=box)
 
-    def _named(self, asked: Asked, encoded: EncodedPicture) -> str:
-        spoken = {region.name: self.region(region, encoded) for region in asked.regions}
-        return name_regions(literal(asked.text, self.control), spoken)
-
-    def _turn(self, turn: Turn, encoded: EncodedPicture) -> tuple[str, str]:
-        spoken = {region.name: self.region(region, encoded) for region in turn.regions}
-        question = name_regions(literal(turn.question, self.control), spoken)
+    def _turn(
+        self, turn: Turn, known: Mapping[str, Region], encoded: EncodedPicture
+    ) -> tuple[str, str]:
+        question = self._spoken(turn.question, turn.regions, known, encoded)
         return question, literal(turn.answer.text, self.control)
+
+    def _spoken(
+        self,
+        text: str,
+        regions: Sequence[Region],
+        known: Mapping[str, Region],
+        encoded: EncodedPicture,
+    ) -> str:
+        """Returns a question in which its regions, and those it names, are coordinates."""
+        names = [region.name for region in regions] + [
+            match.group() for match in REGION_NAME.finditer(text)
+        ]
+        spoken = {name: self.region(known[name], encoded) for name in names if name in known}
+        return name_regions(literal(text, self.control), spoken)
 
     def grammar_of(self, task: Capability) -> Grammar:
         """Returns how the output to a task is read."""
@@ -281,12 +245,3 @@ class WritingBackend(Backend):
         draft = exhaust(self.draft(encoded, prompt, stop=stop))
         found = [(item.phrase.text, draft.scored(item)) for item in draft.parsed.found]
         return captioned(caption, anchored(caption, found, spans), least, draft.finish)
-
-
-def exhaust(draft: Generator[Delta, None, Draft]) -> Draft:
-    """Returns the result of a draft whose words nobody reads."""
-    while True:
-        try:
-            next(draft)
-        except StopIteration as end:
-            return end.value

@@ -636,3 +636,26 @@ def test_main_says_why_it_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEIXIS_PORT", "many")
     with pytest.raises(SystemExit, match="Deixis cannot start: DEIXIS_PORT is 'many'"):
         server.main([])
+
+
+def test_programs_may_call_as_tools(tmp_path: Path) -> None:
+    pytest.importorskip("mcp", reason="gradio[mcp] is not installed")
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamable_http_client
+
+    async def call(port: int) -> tuple[list[str], str]:
+        url = f"http://127.0.0.1:{port}/gradio_api/mcp/"
+        async with (
+            streamable_http_client(url) as (reading, writing, _),
+            ClientSession(reading, writing) as session,
+        ):
+            await session.initialize()
+            names = [tool.name for tool in (await session.list_tools()).tools]
+            said = await session.call_tool(names[0], {"word": "tool"})
+            return names, str(said.content)
+
+    settings = Settings(port=0, cache=tmp_path, mcp=True)
+    with run(settings) as port:
+        names, said = asyncio.run(call(port))
+    assert names
+    assert "tool 0" in said

@@ -98,7 +98,14 @@ def test_a_link_opens_the_page_and_nothing_else() -> None:
     ],
 )
 def test_only_needed_routes_are_open(method: str, path: str, status: int) -> None:
-    assert answer(Routes(fine), method, path)[0] == status
+    assert answer(Routes(fine, Settings()), method, path)[0] == status
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/mcp", "/gradio_api/mcp/", "/gradio_api/mcp/sse"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_tools_are_offered_only_where_the_owner_says_so(method: str, path: str) -> None:
+    assert answer(Routes(fine, Settings()), method, path)[0] == 404
+    assert answer(Routes(fine, Settings(mcp=True)), method, path)[0] == 200
 
 
 def test_web_sockets_are_closed() -> None:
@@ -107,7 +114,7 @@ def test_web_sockets_are_closed() -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(Routes(fine)({"type": "websocket", "path": "/"}, None, send))  # type: ignore[arg-type]
+    asyncio.run(Routes(fine, Settings())({"type": "websocket", "path": "/"}, None, send))  # type: ignore[arg-type]
     assert sent == [{"type": "websocket.close", "code": 1008}]
 
 

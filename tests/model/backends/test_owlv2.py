@@ -50,11 +50,15 @@ def test_a_drawn_box_is_an_example(backend: Owlv2Backend) -> None:
     encoded = backend.encode(picture())
     state = encoded.state
     assert isinstance(state, Patches)
-    corners = [min(max(side, 0.0), 1.0) for side in state.boxes_xyxy[5].tolist()]
-    region = Region("@1", Box(*corners))
+    inside = state.boxes_xyxy.clamp(0, 1)
+    solid = (inside[:, 2:] - inside[:, :2]).amin(1) > 0.01
+    region = Region("@1", Box(*inside[solid][0].tolist()))
     answer = backend.answer(
         encoded, "find more like @1", regions=[region], task=Capability.DETECT, threshold=0.0
     )
     (found,) = answer.groundings
     assert found.phrase.text == "like @1"
     assert len(found.boxes) > 1
+    drawn = region.shape
+    assert isinstance(drawn, Box)
+    assert drawn in found.boxes

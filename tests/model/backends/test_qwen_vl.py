@@ -56,12 +56,16 @@ def test_qwen25_counts_pixels_of_the_resized_picture(qwen25: QwenVLBackend) -> N
 
 def test_regions_of_earlier_turns_are_spoken_of(qwen3: QwenVLBackend) -> None:
     square = Region("@1", Box(0.1, 0.2, 0.5, 0.9))
-    history = [Turn("What is @1?", Answer("a square"), (square,))]
+    history = [
+        Turn("What is @1?", Answer("a square"), (square,)),
+        Turn("Is @1 round?", Answer("no")),
+    ]
     with writes(qwen3, "yes") as prompts:
         qwen3.answer(picture(), "Is @1 red?", history=history)
     said = prompts[0].replace("<|image_pad|>", "")
     assert "What is the thing in the box [100, 200, 500, 900]?<|im_end|>" in said
     assert "<|im_start|>assistant\na square<|im_end|>" in said
+    assert "Is the thing in the box [100, 200, 500, 900] round?<|im_end|>" in said
     assert "Is the thing in the box [100, 200, 500, 900] red?<|im_end|>" in said
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -59,9 +60,15 @@ def test_several_models_open_together(tiny: Tiny) -> None:
     assert isinstance(answer, Answer)
 
 
-def test_a_model_that_adds_nothing_is_refused(tiny: Tiny) -> None:
+def test_models_that_do_not_go_together_are_refused(tiny: Tiny) -> None:
+    florence, sam = tiny("florence2"), tiny("sam")
+    with pytest.raises(BackendError, match="after the others"):
+        open_backend(f"{sam}+{florence}", "cpu")
+    served = open_backend("openai:http://127.0.0.1:9/v1#m")
+    mute = open_backend("openai:http://127.0.0.1:9/v1#m")
+    mute.card = dataclasses.replace(mute.card, capabilities=frozenset())
     with pytest.raises(BackendError, match="adds nothing"):
-        open_backend(f"{tiny('sam')}+openai:http://127.0.0.1:9/v1#deepseek", "cpu")
+        registry._join([served, mute])
 
 
 @pytest.mark.parametrize(

@@ -278,9 +278,21 @@ def _clip_pixels() -> Any:
     return hf.CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size=size)
 
 
+def _spaces_bpe(specials: list[str]) -> Tokenizer:
+    """Returns a tokenizer in Gemma's way: characters, with a mark for each space."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    letters = [chr(i) for i in range(33, 127)] + ["▁", "\n"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=specials, initial_alphabet=letters, show_progress=False
+    )
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return tokenizer
+
+
 def paligemma() -> tuple[Any, Any]:
     """PaliGemma 2; the processor adds its location tokens itself."""
-    vocab, merges = vocabulary(bytes_bpe(["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]))
+    vocab, merges = vocabulary(_spaces_bpe(["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]))
     pixels = hf.SiglipImageProcessor(size={"height": SIDE, "width": SIDE})
     pixels.image_seq_length = 16
     processor = hf.PaliGemmaProcessor(pixels, hf.GemmaTokenizer(vocab=vocab, merges=merges))
@@ -300,7 +312,7 @@ def paligemma() -> tuple[Any, Any]:
 
 def owlv2() -> tuple[Any, Any]:
     """OWLv2."""
-    vocab, merges = vocabulary(bytes_bpe(["<|startoftext|>", "<|endoftext|>"]))
+    vocab, merges = vocabulary(bytes_bpe(["<|endoftext|>", "<|startoftext|>"]))
     tokenizer = hf.CLIPTokenizer(
         vocab=vocab, merges=merges, unk_token="<|endoftext|>", pad_token="!", model_max_length=16
     )
@@ -376,6 +388,37 @@ def sam2() -> tuple[Any, Any]:
     return hf.Sam2Model(config), _Settings()
 
 
+LLAVA_TEMPLATE = (
+    "{% for m in messages %}{{m['role']}}: {% if m['content'] is string %}{{m['content']}}"
+    "{% else %}{% for c in m['content'] %}{% if c['type'] == 'image' %}<image>{% else %}"
+    "{{c['text']}}{% endif %}{% endfor %}{% endif %}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant: {% endif %}"
+)
+
+
+def llava() -> tuple[Any, Any]:
+    """LLaVA: not one of our families, but what `transformers serve` runs without torchvision."""
+    tokenizer = hf.PreTrainedTokenizerFast(
+        tokenizer_object=bytes_bpe(["<pad>", "<s>", "</s>", "<unk>"]),
+        bos_token="<s>", eos_token="</s>", pad_token="<pad>", unk_token="<unk>",
+    )  # fmt: skip
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
+    processor = hf.LlavaProcessor(
+        _clip_pixels(), tokenizer, patch_size=14, vision_feature_select_strategy="default",
+        num_additional_image_tokens=1, chat_template=LLAVA_TEMPLATE,
+    )  # fmt: skip
+    config = hf.LlavaConfig(
+        vision_config=hf.CLIPVisionConfig(**VISION),
+        text_config=hf.LlamaConfig(
+            vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2,
+            num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=2048,
+        ),
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        image_seq_length=16,
+    )  # fmt: skip
+    return hf.LlavaForConditionalGeneration(config), processor
+
+
 FAMILIES: dict[str, Callable[[], tuple[Any, Any]]] = {
     "florence2": florence2,
     "qwen3_vl": qwen3_vl,
@@ -388,4 +431,5 @@ FAMILIES: dict[str, Callable[[], tuple[Any, Any]]] = {
     "owlv2": owlv2,
     "sam": sam,
     "sam2": sam2,
+    "llava": llava,
 }

@@ -69,17 +69,19 @@ def _spoil_text(content: bytes, random: Random) -> bytes:
     return content[:start] + piece + content[end:]
 
 
-def _spoil(folder: Path, random: Random) -> str:
-    """Spoils one file of a data set and says which."""
+def _spoil(folder: Path, random: Random) -> None:
+    """Spoils one file of a data set."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     texts = [path for path in files if path.suffix != ".png"]
     path = random.choice(texts if random.random() < 0.85 else files)
     if path.suffix in {".json", ".jsonl"} and random.random() < 0.8:
-        text = path.read_text(encoding="utf-8")
-        path.write_text(_spoil_json(text, random, lines=path.suffix == ".jsonl"))
-    else:
-        path.write_bytes(_spoil_text(path.read_bytes(), random))
-    return path.name
+        try:
+            text = path.read_text(encoding="utf-8")
+            path.write_text(_spoil_json(text, random, lines=path.suffix == ".jsonl"))
+            return
+        except ValueError:  # spoiled before, and no JSON any more
+            pass
+    path.write_bytes(_spoil_text(path.read_bytes(), random))
 
 
 def _storm(name: str, tmp_path: Path, seeds: range) -> int:

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from model.objects import geometry, roi_places, sample
+from tests.model import tiny
+
+
+def test_geometry_lies_between_minus_one_and_one() -> None:
+    row = geometry(torch.tensor([0.0, 0.0, 1.0, 0.5]))
+    assert row.tolist() == torch.tensor([-1, -1, 1, 0, 0, -0.5, 1, 0, 2 * 0.5**0.5 - 1]).tolist()
+    assert torch.isfinite(geometry(torch.zeros(4))).all()
+
+
+def test_sampling_at_cell_centres_reads_the_cells() -> None:
+    grid = torch.rand(2, 3, 4, 6)
+    ys, xs = torch.meshgrid(torch.arange(4), torch.arange(6), indexing="ij")
+    places = torch.stack([(xs + 0.5) / 6, (ys + 0.5) / 4], -1).view(1, -1, 2).expand(2, -1, -1)
+    assert tiny.close(sample(grid, places), grid.flatten(2).transpose(1, 2), 1e-6)
+
+
+def test_places_of_a_box_are_the_centres_of_a_division_by_three() -> None:
+    places = roi_places(torch.tensor([[[0.0, 0.3, 0.6, 0.9]]]))[0]
+    assert tiny.close(places[0], torch.tensor([0.1, 0.4]), 1e-6)
+    assert tiny.close(places[5], torch.tensor([0.5, 0.6]), 1e-6)
+    assert tiny.close(places.mean(0), torch.tensor([0.3, 0.6]), 1e-6)
+
+
+def test_an_object_depends_on_its_own_box_only() -> None:
+    sight = tiny.sight()
+    moved = sight.boxes.clone()
+    moved[0, 3] = torch.tensor([0.4, 0.4, 0.9, 0.8])
+    before, after = (tiny.model().objects(s) for s in (sight, replace(sight, boxes=moved)))
+    changed = (before != after).any(-1)[0]
+    assert changed.nonzero().flatten().tolist() == [3]

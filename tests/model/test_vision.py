@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from model.trunk import Cells
+from model.vision import Vision
+from tests.model import tiny
+
+CONFIG = tiny.tree().trunk
+
+
+def test_a_sight_has_the_promised_shapes() -> None:
+    sight = tiny.sight(2)
+    q, d = CONFIG.num_proposals, CONFIG.head_width
+    assert sight.boxes.shape == (2, q, 4)
+    assert sight.features.shape == (2, q, 2 * d)
+    assert sight.class_logits.shape == (2, q, 80)
+    assert sight.near.shape == sight.middle.shape == (2, d, 4, 4)
+    assert sight.far.shape == (2, d, 2, 2)
+    assert sight.summit.shape == (2, 64, 2, 2)
+    assert sight.valid.all()
+    assert (sight.boxes >= 0).all()
+    assert (sight.boxes <= 1).all()
+
+
+def test_a_picture_is_seen_alike_alone_and_in_a_batch() -> None:
+    both = tiny.sight(2)
+    alone = tiny.sight(1)
+    for name in ("boxes", "class_logits", "features", "near", "summit"):
+        assert tiny.close(getattr(both[:1], name), getattr(alone, name), 1e-5), name
+    assert (both.level[:1] == alone.level).all()
+
+
+def test_two_canvases_share_one_frame_and_the_first_gives_the_pyramid() -> None:
+    torch.manual_seed(0)
+    vision = Vision(replace(CONFIG, sides=(64, 128))).eval()
+    with torch.inference_mode():
+        small, large = torch.rand(1, 3, 64, 64) * 255, torch.rand(1, 3, 128, 128) * 255
+        sight = vision([small, large])
+        alone = _with_sides(vision, (64,))([small])
+    assert torch.equal(sight.near, alone.near)
+    assert torch.equal(sight.summit, alone.summit)
+    assert sight.level.max() >= 3, "nothing was proposed from the larger canvas"
+    assert (sight.boxes <= 1).all()
+
+
+def _with_sides(vision: Vision, sides: tuple[int, ...]) -> Vision:
+    other = Vision(replace(vision.config, sides=sides)).eval()
+    other.load_state_dict(vision.state_dict())
+    return other
+
+
+def test_overlapping_proposals_are_dropped_and_the_rest_is_padding() -> None:
+    vision = Vision(replace(CONFIG, num_proposals=4))
+    places = torch.tensor([[0, 0, 0.5, 0.5], [0, 0, 0.5, 0.49], [0.5, 0.5, 1, 1]])
+    classes = torch.full((3, 80), -9.0)
+    classes[:, 7] = torch.tensor([1.0, 2.0, 0.0])
+    cells = Cells(
+        boxes=places[None],
+        objectness_logits=torch.full((1, 3), 5.0),
+        class_logits=classes[None],
+        features=torch.zeros(1, 3, 16),
+        pyramid=(torch.zeros(0), torch.zeros(0), torch.zeros(0)),
+        summit=torch.zeros(0),
+    )
+    chosen, valid = vision._choose(cells)
+    assert valid.tolist() == [[True, True, False, False]]
+    assert chosen[0, :2].tolist() == [1, 2]
+
+
+def test_boxes_of_two_classes_may_lie_closer_than_two_of_one() -> None:
+    vision = Vision(replace(CONFIG, num_proposals=2))
+    places = torch.tensor([[0, 0, 0.5, 0.5], [0, 0, 0.5, 0.4]])  # IoU 0.8
+    for second, count in ((7, 1), (8, 2)):
+        classes = torch.full((2, 80), -9.0)
+        classes[0, 7], classes[1, second] = 2, 1
+        cells = Cells(places[None], torch.zeros(1, 2), classes[None], *[torch.zeros(1, 2, 0)] * 3)  # type: ignore[arg-type]
+        assert int(vision._choose(cells)[1].sum()) == count
+
+
+def test_mirroring_twice_is_nothing_and_once_only_where_asked() -> None:
+    sight = tiny.sight(2)
+    which = torch.tensor([True, False])
+    once = sight.mirrored(which)
+    twice = once.mirrored(which)
+    for name in ("near", "middle", "far", "summit"):
+        assert torch.equal(getattr(once, name)[0], getattr(sight, name)[0].flip(-1))
+        assert torch.equal(getattr(once, name)[1], getattr(sight, name)[1])
+        assert torch.equal(getattr(twice, name), getattr(sight, name))
+    assert tiny.close(twice.boxes, sight.boxes, 1e-6)
+    assert tiny.close(once.boxes[0, :, 0], 1 - sight.boxes[0, :, 2], 1e-6)
+    assert (once.boxes[..., 2:] >= once.boxes[..., :2]).all()
+
+
+@pytest.mark.parametrize("index", [slice(1, 2), torch.tensor([1])])
+def test_pictures_can_be_chosen(index: slice | torch.Tensor) -> None:
+    both = tiny.sight(2)
+    assert torch.equal(both[index].boxes, both.boxes[1:2])
