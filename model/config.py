@@ -57,7 +57,7 @@ class TrunkConfig(Section):
         num_classes: classes of the trunk's own head.
         num_proposals: boxes kept after suppression (object queries).
         same_class_iou: overlap above which the weaker of two proposals of one class is dropped.
-        any_class_iou: the same, whatever their classes.
+        any_class_iou: the same, whatever their classes; 1 switches it off.
     """
 
     sides: tuple[int, ...] = (448,)
@@ -67,7 +67,7 @@ class TrunkConfig(Section):
     num_classes: int = 80
     num_proposals: int = 100
     same_class_iou: float = 0.65
-    any_class_iou: float = 0.85
+    any_class_iou: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,8 @@ class Engine(Backend):
     def __init__(
         self, model: DeixisModel, vocabulary: Vocabulary, *, name: str, version: str, device: str
     ) -> None:
-        self.model = model.to(torch.device(device)).eval()
+        self.model = model.eval()
+        self.model.to(device)  # pyright: ignore[reportArgumentType]
         self.vocabulary = vocabulary
         tree = model.tree
         self.card = Card(

@@ -84,7 +84,9 @@ def _pool(mask: Tensor, picture: Tensor, sight: Sight) -> Tensor:
     """Returns the masked averages of the three levels, float[R, 3 * D]; zero for an empty mask."""
     parts = []
     for grid in (sight.near, sight.middle, sight.far):
-        weight = F.adaptive_avg_pool2d(mask.unsqueeze(1), tuple(grid.shape[-2:])).squeeze(1)
+        weight = F.adaptive_avg_pool2d(mask.unsqueeze(1), (grid.shape[-2], grid.shape[-1])).squeeze(
+            1
+        )
         total = weight.sum((1, 2)).clamp(min=1e-6)
         parts.append(torch.einsum("rdhw,rhw->rd", grid[picture], weight) / total.unsqueeze(1))
     return torch.cat(parts, -1)

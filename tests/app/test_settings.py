@@ -27,7 +27,9 @@ def test_command_line_wins_over_environment_over_default() -> None:
 
 def test_every_field_can_be_set_from_the_environment() -> None:
     for item in fields(Settings):
-        text = {"trusted_proxy": "yes", "admin_token": "long enough secret"}.get(item.name, "12")
+        text = {"trusted_proxy": "yes", "mcp": "yes", "admin_token": "long enough secret"}.get(
+            item.name, "12"
+        )
         settings = Settings.read([], {f"DEIXIS_{item.name.upper()}": text})
         assert getattr(settings, item.name) != item.default
         assert item.metadata["help"]
