@@ -8,6 +8,7 @@ from model.tokens import CLOSING, Vocabulary
 from model.types import Phrase
 
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+ENDING = re.compile(r" '(s|t|re|ve|m|ll|d)$")
 UNFINISHED = "\ufffd"
 
 
@@ -22,14 +23,18 @@ class Writer:
         self.spans: list[tuple[int, int]] = []
 
     def write(self, token: int) -> str:
-        """Adds a word token; returns the new characters, none while a letter is incomplete."""
+        """Adds a word token; returns the new characters, none while a letter is incomplete.
+
+        A space or an apostrophe is held back until it is known what follows: marks and endings
+        such as 's take no space before them.
+        """
         self._pending.append(token)
         piece = self._vocabulary.decode(self._pending)
-        if UNFINISHED in piece and len(self._pending) < 4:
+        if piece.strip() in ("", "'") or (UNFINISHED in piece and len(self._pending) < 5):
             self.spans.append((len(self.text), len(self.text)))
             return ""
         self._pending.clear()
-        if not self.text or piece.strip()[:1] in CLOSING:
+        if not self.text or piece.strip()[:1] in CLOSING or ENDING.match(piece):
             piece = piece.lstrip()
         start = len(self.text) + len(piece) - len(piece.lstrip())
         self.text += piece

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
 
-from app.guards.requests import PERSON_COOKIE, UPLOAD, cookie_of, refuse, with_header
+from app.guards.requests import MCP, PERSON_COOKIE, UPLOAD, cookie_of, refuse, with_header
 from model.errors import InputError
 
 if TYPE_CHECKING:
@@ -140,7 +140,11 @@ class Ownership:
             await refuse(scope, receive, send, 400, str(error))
             return
         # A compressed answer could not be read for what it hands out.
-        scope = with_header(scope, {"accept-encoding": None})
+        hidden: dict[str, str | None] = {"accept-encoding": None}
+        if scope["path"].startswith(MCP):
+            # Gradio calls itself with the headers of a tool's caller, but as a person of its own.
+            hidden["cookie"] = None
+        scope = with_header(scope, hidden)
         await self._app(scope, receive, _Crediting(scope, send, self._claims, person))
 
     def _check_address(self, scope: Scope, person: str) -> None:

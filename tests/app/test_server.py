@@ -43,12 +43,16 @@ def tiny_page() -> gr.Blocks:
         admin = request.headers.get(ADMIN_HEADER, "no")
         return f"{word} {seen} admin={admin} host={request.headers['host']}", seen + 1
 
+    def shout(word: str) -> str:
+        return word.upper()
+
     def mirror(path: str) -> tuple[str, str]:
         return path, str(Path(path).stat().st_size)
 
     with gr.Blocks(analytics_enabled=False) as page:
         word, said, seen = gr.Textbox(), gr.Textbox(), gr.State(0)
         gr.Button().click(count, [word, seen], [said, seen], api_name="count")
+        gr.Button().click(shout, [word], [said], api_name="shout")
         picture, back, size = gr.Image(type="filepath"), gr.Image(), gr.Textbox()
         gr.Button().click(mirror, [picture], [back, size], api_name="mirror")
     return page
@@ -405,7 +409,7 @@ def test_another_persons_file_is_refused(served: Served) -> None:
     ]
     for trick in tricks:
         assert other.get(f"/gradio_api/file={trick}").status_code == 403
-        used = {"data": [file_data(trick)], "fn_index": 1, "session_hash": "thief"}
+        used = {"data": [file_data(trick)], "fn_index": 2, "session_hash": "thief"}
         assert other.post("/gradio_api/queue/join", json=used).status_code == 403
         called = {"data": [file_data(trick)]}
         assert other.post("/gradio_api/call/mirror", json=called).status_code == 403
@@ -413,7 +417,7 @@ def test_another_persons_file_is_refused(served: Served) -> None:
 
 def test_what_a_person_is_sent_may_be_fetched(served: Served) -> None:
     client = served.visitor()
-    body = {"data": [file_data(upload(client, "blue"))], "fn_index": 1, "session_hash": "look"}
+    body = {"data": [file_data(upload(client, "blue"))], "fn_index": 2, "session_hash": "look"}
     assert client.post("/gradio_api/queue/join", json=body).status_code == 200
     sent = answer(client, "look")[0]["path"]
     assert client.get(f"/gradio_api/file={sent}").status_code == 200
@@ -434,7 +438,7 @@ def test_what_a_person_is_sent_may_be_fetched(served: Served) -> None:
 )
 def test_no_path_leads_elsewhere(served: Served, path: str) -> None:
     client = served.visitor()
-    body = {"data": [file_data(path)], "fn_index": 1, "session_hash": "elsewhere"}
+    body = {"data": [file_data(path)], "fn_index": 2, "session_hash": "elsewhere"}
     assert client.post("/gradio_api/queue/join", json=body).status_code == 403
     assert client.get(f"/gradio_api/file={path}").status_code in {403, 404}
 
@@ -651,11 +655,12 @@ def test_programs_may_call_as_tools(tmp_path: Path) -> None:
         ):
             await session.initialize()
             names = [tool.name for tool in (await session.list_tools()).tools]
-            said = await session.call_tool(names[0], {"word": "tool"})
-            return names, str(said.content)
+            (shout,) = [name for name in names if name.endswith("shout")]
+            heard = await session.call_tool(shout, {"word": "a tool calls"})
+            return names, str(heard.content)
 
     settings = Settings(port=0, cache=tmp_path, mcp=True)
     with run(settings) as port:
         names, said = asyncio.run(call(port))
-    assert names
-    assert "tool 0" in said
+    assert len(names) == 3
+    assert "A TOOL CALLS" in said

@@ -128,9 +128,9 @@ def test_labels_are_the_next_token_and_skip_question_and_links() -> None:
                 assert label == row.ids[place + 1]
     assert Special.LINK.id not in row.labels
     told = [label for label in row.labels if label != -100]
-    assert told == [
-        token for token in row.ids[start + 1 :] if token != Special.LINK.id
-    ], "every token of the answer is predicted exactly once, in order"
+    assert told == [token for token in row.ids[start + 1 :] if token != Special.LINK.id], (
+        "every token of the answer is predicted exactly once, in order"
+    )
     last_link = max(place for place, token in enumerate(row.ids) if token == Special.LINK.id)
     assert row.labels[last_link] == row.ids[last_link + 1], "the last link predicts what follows"
 
@@ -174,7 +174,9 @@ def test_a_vocabulary_survives_its_file(tmp_path: Path) -> None:
     assert len(again) == len(WORDS) <= 512
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"model": {"type": "BPE", "vocab": {}, "merges": []}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{}", '{"model": {"type": "BPE", "vocab": {}, "merges": []}}']
+)
 def test_a_file_that_is_no_vocabulary_of_ours_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "tokenizer.json"
     path.write_text(text)

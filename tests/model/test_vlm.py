@@ -103,7 +103,7 @@ def test_regions_fill_the_slots_in_the_order_they_are_mentioned() -> None:
 
 
 def test_links_have_the_queries_of_their_route() -> None:
-    ids = torch.tensor([[7, Special.GRD.id, 5, 5, 9, Special.DET.id, 5, 5]])
+    ids = torch.tensor([[99, Special.GRD.id, 50, 50, 98, Special.DET.id, 50, 50]])
     assert _link_numbers(ids, 2).tolist() == [[0, 0, 2, 3, 0, 0, 0, 1]]
 
 

@@ -35,6 +35,19 @@ def test_marks_follow_without_a_space(mark: str) -> None:
     assert _written("what", "is").text == "what is"
 
 
+@pytest.mark.parametrize(
+    ("texts", "whole"),
+    [
+        (("a man", "'s hand"), "a man's hand"),
+        (("i can't tell.",), "i can't tell."),
+        (("they", "'re here"), "they're here"),
+        (("a sign", "'stop' here"), "a sign 'stop' here"),
+    ],
+)
+def test_endings_follow_without_a_space(texts: tuple[str, ...], whole: str) -> None:
+    assert _written(*texts).text == whole
+
+
 def test_a_phrase_is_the_words_between_its_ends() -> None:
     writer = _written("there is")
     writer.open()

@@ -10,7 +10,7 @@ from functools import cache
 
 import torch
 from PIL import Image, ImageDraw
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.config import ModelConfig
 from model.engine import Engine
@@ -40,15 +40,25 @@ def tree() -> ModelConfig:
 
 
 def build(seed: int = 0, config: ModelConfig | None = None) -> DeixisModel:
-    """Returns an untrained model whose zeros are stirred, so that every layer has its say."""
+    """Returns an untrained model in which every layer has its say.
+
+    Zeros are stirred, and the trunk's weights are drawn so large that a picture still shows at the
+    end of its many layers.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = DeixisModel.from_tree(config or tree())
-        with torch.no_grad():
-            for value in model.parameters():
-                if not value.any():
-                    value.normal_(std=0.1)
-    return model.eval().requires_grad_(False)
+        model = DeixisModel.from_tree(config or tree()).requires_grad_(False)
+        for value in model.parameters():
+            if not value.any():
+                value.normal_(std=0.1)
+        for layer in model.vision.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight)
+        model.vision.trunk.backbone.stem[0].weight.div_(64)  # type: ignore[union-attr]
+        for head in model.vision.trunk.heads:
+            for layer in (head.box, head.classes, head.objectness):  # type: ignore[union-attr]
+                layer.weight.mul_(0.3)  # type: ignore[union-attr, operator]
+    return model.eval()
 
 
 @cache

@@ -256,6 +256,13 @@ def test_answers_are_asked_for_uncompressed() -> None:
     assert b"accept-encoding" not in dict(app.scopes[0]["headers"])
 
 
+def test_a_tools_caller_lends_no_cookie_to_the_page() -> None:
+    app = App()
+    status(app, Claims(), request("mcp/", **person("me")), {"jsonrpc": "2.0"})
+    status(app, Claims(), request("cancel", **person("me")), {})
+    assert [b"cookie" in dict(scope["headers"]) for scope in app.scopes] == [False, True]
+
+
 def test_other_rooms_of_the_server_are_left_alone() -> None:
     app = App()
     scope = {**request("x", "GET", accept_encoding="br"), "path": "/assets/x.js"}

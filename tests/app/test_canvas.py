@@ -1,0 +1,71 @@
+"""The canvas as a component: static, state owned by the browser, events by name."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from app import canvas, words
+from app.canvas import Canvas, CaptionEditor, Shelf
+
+HERE = Path(canvas.__file__).parent
+SCRIPTS = sorted(HERE.glob("*.js"))
+EVENTS = ("asked", "opened", "sampled", "sifted", "recalled", "ready")
+
+
+@pytest.mark.parametrize("kind", [Canvas, CaptionEditor, Shelf])
+def test_nothing_of_the_templates_is_evaluated(kind: type[gr.HTML]) -> None:
+    for template in (kind().html_template, kind().css_template):
+        assert not re.search(r"\$\{|\{\{|`", template)
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_python_can_listen_to_every_event(name: str) -> None:
+    with gr.Blocks(analytics_enabled=False):
+        component = Canvas()
+        getattr(component, name)(lambda: None)
+
+
+def test_updates_build_it_anew_with_the_same_scripts() -> None:
+    with gr.Blocks(analytics_enabled=False):
+        first = Canvas(words={"a": "b"})
+        again = Canvas(**first.constructor_args, can=["click"], html_template="<script>")
+    assert again.html_template == first.html_template
+    assert again.props["can"] == ["click"]
+    assert again.props["words"] == {"a": "b"}
+
+
+def test_its_configuration_is_plain_json() -> None:
+    with gr.Blocks(analytics_enabled=False):
+        component = Canvas(words=words.CANVAS)
+        component.asked(lambda: None)
+        config = component.get_config()
+    assert json.loads(json.dumps(config["props"]))["words"] == words.CANVAS
+
+
+def test_what_the_browser_says_is_passed_on_unchecked() -> None:
+    component = Canvas()
+    assert component.preprocess({"marks": 7}) == {"marks": 7}
+    assert component.postprocess(None) is None
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_never_make_html_of_text(path: Path) -> None:
+    source = path.read_text("utf-8")
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", source)
+    assert "http:" not in source.replace("http://www.w3.org/2000/svg", "")
+    assert len(source.splitlines()) <= 360
+
+
+def test_every_text_the_scripts_ask_for_exists() -> None:
+    source = "".join(p.read_text("utf-8") for p in HERE.glob("[0-9]-*.js"))
+    asked = set(re.findall(r"say\('(\w+)'[,)]", source))
+    template = (HERE / "canvas.html").read_text("utf-8")
+    asked |= set(re.findall(r'data-(?:text|aria|tool|act)="(\w+)"', template))
+    assert asked - set(words.CANVAS) == set()
+    editor = (HERE / "editor.html").read_text("utf-8")
+    assert set(re.findall(r'data-(?:text|aria)="(\w+)"', editor)) <= set(words.EDITOR)

@@ -1,0 +1,91 @@
+"""The page as a whole, without a browser: what it offers and what it hides."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from app import page, samples
+from app.settings import Settings
+from model.errors import CheckpointError
+from tests.fakes import FakeBackend
+
+CALLS = {"/encode", "/ask", "/detect", "/caption", "/describe_region", "/segment", "/pose", "/draw"}
+
+
+@pytest.fixture(scope="module")
+def built() -> gr.Blocks:
+    return page.build(Settings(), FakeBackend)
+
+
+def test_programs_see_the_named_calls_and_nothing_else(built: gr.Blocks) -> None:
+    named = built.get_api_info()["named_endpoints"]
+    assert set(named) == CALLS
+    assert [p["parameter_name"] for p in named["/ask"]["parameters"]] == [
+        "picture",
+        "question",
+        "regions",
+        "threshold",
+    ]
+    assert "Answers a question" in str(named["/ask"])
+
+
+def test_the_page_comes_up_before_the_model() -> None:
+    gate = threading.Event()
+
+    def load() -> FakeBackend:
+        gate.wait(60)
+        return FakeBackend()
+
+    assert isinstance(page.build(Settings(model="checkpoints/slow"), load), gr.Blocks)
+    gate.set()
+
+
+def test_a_model_that_fails_is_named_with_its_reason() -> None:
+    def load() -> FakeBackend:
+        raise CheckpointError("<b>no such folder</b>")
+
+    host = page.Host(load, "lost")
+    host.start()
+    while not host.settled:
+        pass
+    head = page._brand(host)
+    assert "lost could not be loaded" in head
+    assert "<b>" not in head
+
+
+def test_a_hostile_model_name_is_inert() -> None:
+    host = page.Host(lambda: FakeBackend(name='"><script>x</script>'), "fake")
+    host.start()
+    while not host.settled:
+        pass
+    assert "<script>" not in page._brand(host)
+
+
+def test_samples_without_their_file_are_left_out(tmp_path: Path) -> None:
+    assert samples.read_samples(tmp_path) == ()
+    (tmp_path / "samples").mkdir()
+    Image.new("RGB", (40, 30)).save(tmp_path / "samples" / "here.jpg")
+    (tmp_path / "samples.json").write_text(
+        '[{"file": "here.jpg", "title": "t", "alt": "a", "questions": ["1", "2", "3", "4"]},'
+        ' {"file": "gone.jpg", "title": "t", "alt": "a", "questions": []}]'
+    )
+    (sample,) = samples.read_samples(tmp_path)
+    assert sample.questions == ("1", "2", "3")
+    assert sample.point is None
+    (thumbnail,) = samples.thumbnails((sample,))
+    assert thumbnail["src"].startswith("data:image/jpeg")
+
+
+def test_the_shipped_samples_are_complete() -> None:
+    found = samples.read_samples()
+    assert 6 <= len(found) <= 12
+    for sample in found:
+        assert sample.title
+        assert sample.alt
+        assert len(sample.questions) == 3
+        assert sample.point is not None
