@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -149,7 +150,7 @@ def test_layers_hold_every_span_once_without_overlaps(raw: list[tuple[int, int]]
     layers = without_overlaps(spans)
     assert sorted(span for layer in layers for span in layer) == sorted(set(spans))
     for layer in layers:
-        assert all(a[1] <= b[0] for a, b in zip(layer, layer[1:], strict=False))
+        assert all(a[1] <= b[0] for a, b in itertools.pairwise(layer))
 
 
 def test_a_class_name_ends_in_its_links_and_is_cut() -> None:
