@@ -64,8 +64,13 @@ def test_pooling_is_the_average_under_the_mask() -> None:
 def test_fit_says_how_a_proposal_lies_to_a_click() -> None:
     places = torch.tensor([[[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0]]])
     sight = tiny.sight()
-    two = replace(sight, boxes=places, class_logits=sight.class_logits[:, :2],
-                  objectness_logits=sight.objectness_logits[:, :2], valid=sight.valid[:, :2])  # fmt: skip
+    two = replace(
+        sight,
+        boxes=places,
+        class_logits=sight.class_logits[:, :2],
+        objectness_logits=sight.objectness_logits[:, :2],
+        valid=sight.valid[:, :2],
+    )
     click = _drawn(Points((Point(0.2, 0.2), Point(0.8, 0.8, positive=False))))
     fit = _fit(click, two)[0]
     assert fit.shape == (2, NUM_FIT)
