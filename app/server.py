@@ -25,10 +25,11 @@ from app.guards.origin import ForwardedHeaders, Routes, SameOrigin, SecurityHead
 from app.guards.ownership import Claims, Ownership, files_in
 from app.guards.person import PersonCookie
 from app.settings import Settings
+from model.backends import open_backend
 from model.errors import ConfigError, DeixisError
 
 if TYPE_CHECKING:
-    from model.backends.base import Backend
+    from model.backends import Backend
 
 PROXIES = ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "::1"]
 """Where a trusted proxy may stand: on this machine or in a private network."""
@@ -170,15 +171,13 @@ class Loader:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._name = settings.model
+        self._settings = settings
         self.missing = "the model is loading"
 
     def __call__(self) -> Backend:
         """Returns the model; raises whatever keeps it from being loaded."""
         try:
-            from model.engine import load  # seconds of imports, while the page already comes up
-
-            backend = load(self._name)
+            backend = open_backend(self._settings.model, self._settings.device)
         except Exception:
             self.missing = "the model could not be loaded"
             raise

@@ -54,7 +54,8 @@ class Settings:
 
     host: str = _option("127.0.0.1", "address to listen on", str)
     port: int = _option(7860, "TCP port to listen on; 0 takes a free one")
-    model: str = _option("checkpoints/deixis-tiny", "name or folder of the model served first", str)
+    model: str = _option("checkpoints/deixis-tiny", "name, hub id or folder of the model", str)
+    device: str = _option("auto", "where the model runs: cpu, cuda, mps, or auto for the best", str)
     corrections: Path = _option(Path("runs/corrections"), "folder of saved examples", Path)  # noqa: RUF009
     cache: Path = _option(Path("runs/cache"), "folder of temporary files", Path)  # noqa: RUF009
     threads: int = _option(0, "CPU threads of the model; 0 leaves the choice to it")

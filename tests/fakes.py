@@ -5,11 +5,13 @@ Around it a conversation, for tests that need no browser.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 from PIL.Image import Image
@@ -253,3 +255,15 @@ def last(views: Iterable[View]) -> View:
     """Returns the view that ends an answer."""
     *_, end = views
     return end
+
+
+Made = TypeVar("Made")
+
+
+def in_loop(make: Callable[[], Made]) -> Made:
+    """Returns what `make` makes inside an event loop, else Gradio opens loops it never closes."""
+
+    async def run() -> Made:
+        return make()
+
+    return asyncio.run(run())

@@ -12,14 +12,14 @@ from PIL import Image
 from app import page, samples
 from app.settings import Settings
 from model.errors import CheckpointError
-from tests.fakes import FakeBackend
+from tests.fakes import FakeBackend, in_loop
 
 CALLS = {"/encode", "/ask", "/detect", "/caption", "/describe_region", "/segment", "/pose", "/draw"}
 
 
 @pytest.fixture(scope="module")
 def built() -> gr.Blocks:
-    return page.build(Settings(), FakeBackend)
+    return in_loop(lambda: page.build(Settings(), FakeBackend))
 
 
 def test_programs_see_the_named_calls_and_nothing_else(built: gr.Blocks) -> None:
@@ -41,7 +41,8 @@ def test_the_page_comes_up_before_the_model() -> None:
         gate.wait(60)
         return FakeBackend()
 
-    assert isinstance(page.build(Settings(model="checkpoints/slow"), load), gr.Blocks)
+    built = in_loop(lambda: page.build(Settings(model="checkpoints/slow"), load))
+    assert isinstance(built, gr.Blocks)
     gate.set()
 
 

@@ -27,7 +27,7 @@ from app import server
 from app.guards.limits import RateLimit, Rates
 from app.session import ADMIN_HEADER
 from app.settings import Settings
-from model.errors import ConfigError
+from model.errors import CheckpointError, ConfigError
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*:DeprecationWarning", "ignore:.*:ResourceWarning", "ignore:.*:UserWarning"
@@ -640,6 +640,27 @@ def test_main_says_why_it_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEIXIS_PORT", "many")
     with pytest.raises(SystemExit, match="Deixis cannot start: DEIXIS_PORT is 'many'"):
         server.main([])
+
+
+def test_readiness_follows_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[tuple[str, str]] = []
+
+    def open_backend(name: str, device: str) -> object:
+        opened.append((name, device))
+        if name == "broken":
+            raise CheckpointError("The file model.safetensors is cut short.")
+        return "a model"
+
+    monkeypatch.setattr(server, "open_backend", open_backend)
+    loader = server.Loader(Settings(model="some", device="cpu"))
+    assert loader.missing == "the model is loading"
+    assert loader() == "a model"
+    assert loader.missing == ""
+    broken = server.Loader(Settings(model="broken"))
+    with pytest.raises(CheckpointError):
+        broken()
+    assert broken.missing == "the model could not be loaded"
+    assert opened == [("some", "cpu"), ("broken", "auto")]
 
 
 def test_programs_may_call_as_tools(tmp_path: Path) -> None:

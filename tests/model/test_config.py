@@ -24,10 +24,10 @@ def test_missing_keys_take_their_defaults_at_every_level() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"treshold": 0.5}, {"trunk": {"side": 448}}, {"decoder": {"num_links": 4, "x": 1}}]
+    "values", [{"thresholdd": 0.5}, {"trunk": {"side": 448}}, {"decoder": {"num_links": 4, "x": 1}}]
 )
 def test_unknown_keys_are_refused_and_named(values: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match=r"has no \['(treshold|side|x)'\]; it has \["):
+    with pytest.raises(ConfigError, match=r"has no \['(thresholdd|side|x)'\]; it has \["):
         ModelConfig.from_json(values)
 
 
