@@ -148,10 +148,10 @@ class Ask:
         yield from self._all(self.talk.starter(key_of(request), text, drawn))
 
     def _quick(self, wording: str, capability: Capability) -> Any:  # noqa: ANN401
-        def ask(drawn: Any, request: gr.Request) -> Iterator[Updates]:  # noqa: ANN401
+        def on_quick(drawn: Any, request: gr.Request) -> Iterator[Updates]:  # noqa: ANN401
             yield from self._all(self.talk.ask(key_of(request), wording, drawn, capability))
 
-        return ask
+        return on_quick
 
     def on_retry(self, request: gr.Request) -> Iterator[Updates]:
         """Asks the last question again."""

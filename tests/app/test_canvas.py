@@ -11,6 +11,7 @@ import pytest
 
 from app import canvas, words
 from app.canvas import Canvas, CaptionEditor, Shelf
+from tests.fakes import in_loop
 
 HERE = Path(canvas.__file__).parent
 SCRIPTS = sorted(HERE.glob("*.js"))
