@@ -135,13 +135,13 @@ class Conversation:
         picture = picture or desk.picture
         if picture is None:
             raise PictureError(words.NO_PICTURE)
-        card = self.host.wait(stop).card
-        version = f"{card.name} {card.version}"
-        kept = desk.encoding(picture.key, version)
-        if kept is not None:
-            return kept
-        image = picture.image
-        encoded = self.host.call(lambda model: model.encode(image), stop)
+        with self.host.request(stop) as backend:
+            version = f"{backend.card.name} {backend.card.version}"
+            kept = desk.encoding(picture.key, version)
+            if kept is not None:
+                return kept
+            image = picture.image
+            encoded = self.host.call(lambda model: model.encode(image), stop)
         self.people.change(key, lambda now: now.with_encoding(picture.key, version, encoded))
         return encoded
 
@@ -254,7 +254,8 @@ class Conversation:
             questions=(),
         )
         try:
-            yield from self._stream(key, exchange, stop)
+            with self.host.request(stop):
+                yield from self._stream(key, exchange, stop)
         except DeixisError as error:
             message = str(error)
             self.people.change(key, lambda now: handlers.fail(now, exchange.number, message))

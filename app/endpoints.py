@@ -233,12 +233,13 @@ class Endpoints:
         ask: Callable[[Backend, EncodedPicture], Answer],
     ) -> Json:
         stop, started = threading.Event(), time.perf_counter()
-        encoded = self.talk.encoded(key_of(request), picture, stop)
-        answer = self.talk.host.call(lambda model: ask(model, encoded), stop)
-        card = self.talk.host.card
+        with self.talk.host.request(stop) as backend:
+            card = backend.card
+            encoded = self.talk.encoded(key_of(request), picture, stop)
+            answer = self.talk.host.call(lambda model: ask(model, encoded), stop)
         return {
             **result(answer, picture.original),
-            "model": {"name": card.name, "device": card.device} if card else None,
+            "model": {"name": card.name, "device": card.device},
             "milliseconds": round(1000 * (time.perf_counter() - started)),
         }
 

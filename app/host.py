@@ -2,6 +2,9 @@
 
 The model's work runs in threads of its own; who asked only reads a queue. So a browser that goes
 away can never hold the model, and a slow reader never keeps others waiting.
+
+The model may be swapped at any moment. A request is answered by the one it began with, however many
+calls it makes, and a model that was swapped out is closed when its last request has ended.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app import words
@@ -26,6 +31,15 @@ _DONE = object()
 _LOG = logging.getLogger("deixis")
 
 
+@dataclass(slots=True, eq=False)
+class _Served:
+    """A model with the number of requests and threads that still need it."""
+
+    backend: Backend
+    users: int = 0
+    retired: bool = False
+
+
 class Host:
     """The model behind the page.
 
@@ -39,7 +53,9 @@ class Host:
         self._loader, self._seconds = loader, seconds
         self.name = name
         self.error = ""
-        self._backend: Backend | None = None
+        self._served: _Served | None = None
+        self._pinned: dict[threading.Event, _Served] = {}
+        self._guard = threading.Lock()
         self._settled = threading.Event()
         self._turn = threading.Lock()
 
@@ -49,7 +65,7 @@ class Host:
 
     def _load(self) -> None:
         try:
-            self._backend = self._loader()
+            self.swap(self._loader())
         except DeixisError as error:
             self.error = str(error)
         except Exception as error:  # the page must come up and say so, whatever failed
@@ -61,7 +77,7 @@ class Host:
     @property
     def card(self) -> Card | None:
         """The model's card, or None while it loads or if it failed to."""
-        return self._backend.card if self._backend is not None else None
+        return self._served.backend.card if self._served is not None else None
 
     @property
     def settled(self) -> bool:
@@ -69,9 +85,13 @@ class Host:
         return self._settled.is_set()
 
     def swap(self, backend: Backend) -> None:
-        """Puts another model in place; calls that already run end with the old one."""
-        self._backend, self.error = backend, ""
+        """Puts another model in place; requests that already run end with the old one."""
+        with self._guard:
+            old, self._served = self._served, _Served(backend)
+        self.error = ""
         self._settled.set()
+        if old is not None:
+            self._release(old, retire=True)
 
     def wait(self, stop: threading.Event) -> Backend:
         """Returns the model as soon as it is loaded.
@@ -79,13 +99,49 @@ class Host:
         Raises:
             BackendError: it could not be loaded, or not in time, or `stop` was set.
         """
+        with self.request(stop) as backend:
+            return backend
+
+    @contextmanager
+    def request(self, stop: threading.Event) -> Iterator[Backend]:
+        """Ties every call with this stop signal to the model of now, whatever is swapped meanwhile.
+
+        Raises:
+            BackendError: see `wait`.
+        """
+        served = self._take(stop)
+        with self._guard:
+            before = self._pinned.get(stop)
+            self._pinned[stop] = served
+        try:
+            yield served.backend
+        finally:
+            with self._guard:
+                if before is None:
+                    del self._pinned[stop]
+            self._release(served)
+
+    def _take(self, stop: threading.Event) -> _Served:
+        """Returns the model a request is tied to, or that of now, and counts one more user."""
         deadline = time.monotonic() + self._seconds
         while not self._settled.wait(0.05):
             if stop.is_set() or time.monotonic() > deadline:
                 raise BackendError(f"{self.name} is still loading; ask again in a moment.")
-        if self._backend is None:
-            raise BackendError(words.NOT_LOADED.format(error=self.error))
-        return self._backend
+        with self._guard:
+            served = self._pinned.get(stop) or self._served
+            if served is None:
+                raise BackendError(words.NOT_LOADED.format(error=self.error))
+            served.users += 1
+            return served
+
+    def _release(self, served: _Served, *, retire: bool = False) -> None:
+        """Counts one user less, or takes a model out of service; the last one out closes it."""
+        with self._guard:
+            served.retired |= retire
+            served.users -= not retire
+            over = served.retired and not served.users
+        if over:
+            served.backend.close()
 
     def call(self, work: Callable[[Backend], Result], stop: threading.Event) -> Result:
         """Returns what `work` makes of the model, alone with it.
@@ -114,10 +170,10 @@ class Host:
     def _run(
         self, work: Callable[[Backend], Iterator[Result]], stop: threading.Event
     ) -> Iterator[Result]:
-        backend = self.wait(stop)
+        served = self._take(stop)
         results: queue.SimpleQueue[Any] = queue.SimpleQueue()
         threading.Thread(
-            target=self._work, args=(backend, work, stop, results), name="answer", daemon=True
+            target=self._work, args=(served, work, stop, results), name="answer", daemon=True
         ).start()
         deadline = time.monotonic() + self._seconds
         ended = False
@@ -140,7 +196,7 @@ class Host:
 
     def _work(
         self,
-        backend: Backend,
+        served: _Served,
         work: Callable[[Backend], Iterator[Any]],
         stop: threading.Event,
         results: queue.SimpleQueue[Any],
@@ -151,11 +207,12 @@ class Host:
                 if stop.is_set():
                     return
             try:
-                for result in work(backend):
+                for result in work(served.backend):
                     results.put(result)
             finally:
                 self._turn.release()
         except Exception as error:
             results.put(error)
         finally:
+            self._release(served)
             results.put(_DONE)

@@ -131,6 +131,53 @@ def test_another_model_takes_over() -> None:
     assert host.call(lambda model: model.card.name, threading.Event()) == "better"
 
 
+def test_a_request_ends_with_the_model_it_began_with_which_is_then_closed() -> None:
+    old, new, stop = Closing(name="old"), Closing(name="new"), threading.Event()
+    host = ready(old)
+
+    def name(stop: threading.Event) -> str:
+        return host.call(lambda model: model.card.name, stop)
+
+    with host.request(stop):
+        host.swap(new)
+        with host.request(stop):  # a part of the same request
+            assert name(stop) == "old"
+        assert name(stop) == "old"
+        assert name(threading.Event()) == "new"
+        assert not old.closed.is_set()
+    assert old.closed.wait(60)
+    assert name(stop) == "new"
+    assert not new.closed.is_set()
+
+
+class Closing(FakeBackend):
+    """Tells when it is closed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        self.closed = threading.Event()
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_a_model_is_not_closed_under_a_call_that_was_given_up() -> None:
+    old, gate, begun = Closing(name="old"), threading.Event(), threading.Event()
+    host = ready(old, seconds=0.2)
+
+    def work(model: object) -> None:
+        begun.set()
+        gate.wait(60)
+
+    with pytest.raises(BackendError, match="No answer within"):
+        host.call(work, threading.Event())
+    assert begun.is_set()
+    host.swap(FakeBackend(name="new"))
+    assert not old.closed.is_set()
+    gate.set()
+    assert old.closed.wait(60)
+
+
 def test_a_model_that_ends_without_an_answer_still_gives_one() -> None:
     def ask(model: object, stopped: Callable[[], bool]) -> Iterator[Event]:
         yield Delta("half")
