@@ -43,14 +43,20 @@ class Draft:
         self._logs.append(math.log(max(chance, 1e-9)))
 
     def score(self, numbers: Iterable[Span]) -> float:
-        """Returns the geometric mean of the probabilities of the tokens that spell coordinates."""
+        """Returns the geometric mean of the probabilities of the tokens that spell coordinates.
+
+        A token of no characters, such as padding between two digits, spells nothing.
+        """
         tokens = {
             i
             for start, end in numbers
             for i in range(bisect_right(self._ends, start), bisect_right(self._ends, end - 1) + 1)
-            if i < len(self._logs)
+            if i < len(self._logs) and self._starts(i) < self._ends[i]
         }
         return math.exp(sum(self._logs[i] for i in tokens) / len(tokens)) if tokens else 1.0
+
+    def _starts(self, i: int) -> int:
+        return self._ends[i - 1] if i else 0
 
     def scored(self, found: Found) -> Scored:
         """Returns the boxes of a phrase with their scores."""

@@ -108,7 +108,11 @@ class OpenAIServerBackend(WritingBackend):
             "temperature": 0,
             "stream": True,
         }
-        for step in pump(lambda sink: self._ask(body, sink), stop):
+
+        def work(sink: Sink[Step]) -> None:
+            self._ask(body, sink)
+
+        for step in pump(work, stop):
             if step.probability is not None and not self.card.scores:
                 self.card = replace(self.card, scores="token probability")
             yield step

@@ -64,7 +64,9 @@ class PublishedBackend(Backend):
 
     def __init__(self, model: Foreign, processor: Foreign, card: Card) -> None:
         """Takes a loaded model in evaluation mode and its processor; see `load`."""
-        self.model, self.processor, self.card = model, processor, card
+        self.model: Foreign = model
+        self.processor: Foreign = processor
+        self.card = card
         self._lock = threading.RLock()
         self._preprocessing = _settings_of(processor)
 
