@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import ceil, floor
 from random import Random
+from typing import Any
 
 import numpy as np
 import torch
@@ -95,27 +96,38 @@ def _find_paint(
 ) -> torch.Tensor:
     """Returns where a white box on black lies in the prepared pixels, float64[4] in canvas pixels.
 
-    The paint is measured by its amount and its centre along each axis, which is exact to a
-    fraction of a pixel however the edges are blurred.
+    For each side of the box everything on its inner side is painted, up to the picture's edge: the
+    edge is sharp in the prepared pixels, and the amount of paint tells how far the side is from it,
+    to a fraction of a pixel even if the box is thinner than one.
 
     Args:
         box_px: x0, y0, x1, y1 in pixels of the picture.
         letterbox: of the picture.
         dark: the prepared pixels of a black picture, float32[side, side].
     """
-    light = np.zeros((letterbox.size.height, letterbox.size.width, 3), np.uint8)
     x0, y0, x1, y1 = box_px
-    light[y0:y1, x0:x1] = 255
-    side = len(dark)
-    paint = (letterbox.pixels(Image.fromarray(light), side)[0] - dark).double()
-    ends = []
-    for along in (paint.sum(0), paint.sum(1)):
-        share = along / along.max().clamp(min=1e-9)
-        length = share.sum()
-        centre = (share * (torch.arange(side) + 0.5)).sum() / length.clamp(min=1e-9)
-        ends.append((centre - length / 2, centre + length / 2))
-    (left, right), (top, bottom) = ends
-    return torch.stack([left, top, right, bottom])
+    right_of, left_of = (_share(np.s_[:, cut], letterbox, dark) for cut in (np.s_[x0:], np.s_[:x1]))
+    below, above = (_share(np.s_[cut], letterbox, dark) for cut in (np.s_[y0:], np.s_[:y1]))
+    left, right = _last(right_of.amax(0)), _first(left_of.amax(0))
+    top, bottom = _last(below.amax(1)), _first(above.amax(1))
+    return torch.tensor([left, top, right, bottom], dtype=torch.float64)
+
+
+def _share(painted: Any, letterbox: Letterbox, dark: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
+    """Returns how white each prepared pixel is, float64[side, side], with some rows painted."""
+    light = np.zeros((letterbox.size.height, letterbox.size.width, 3), np.uint8)
+    light[painted] = 255
+    return (letterbox.pixels(Image.fromarray(light), len(dark))[0] - dark).double() / 255
+
+
+def _last(share: torch.Tensor) -> float:
+    """Returns where paint that ends sharply begins."""
+    return float(share.nonzero().max() + 1 - share.sum())
+
+
+def _first(share: torch.Tensor) -> float:
+    """Returns where paint that begins sharply ends."""
+    return float(share.nonzero().min() + share.sum())
 
 
 def choose(labels: Sequence[frozenset[str]], seed: int) -> list[int]:

@@ -21,6 +21,12 @@ def _record(width: int, height: int, *boxes: tuple[float, float, float, float]) 
     return record_from_json(value, Path())
 
 
+def test_paint_thinner_than_a_pixel_of_the_input_is_measured_too() -> None:
+    thin = [(900, 10, (56.0, 6.0, 438.0, 2.7)), (10, 900, (6.0, 896.0, 2.6, 2.0))]
+    for width, height, box in thin:
+        assert sheet.painted_px(_record(width, height, box), SIDE) < 0.1
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(8, 900), st.integers(8, 900), st.data())
 def test_boxes_come_back_and_paint_is_found_where_it_was_meant(
