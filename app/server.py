@@ -24,6 +24,7 @@ from app.guards.limits import BodyLimit, DiskLimit, RateLimit
 from app.guards.origin import ForwardedHeaders, Routes, SameOrigin, SecurityHeaders
 from app.guards.ownership import Claims, Ownership, files_in
 from app.guards.person import PersonCookie
+from app.serving import reopen
 from app.settings import Settings
 from model.backends import open_backend
 from model.errors import ConfigError, DeixisError
@@ -164,7 +165,7 @@ def serve(host: FastAPI, settings: Settings) -> None:
 
 
 class Loader:
-    """Loads the model named in the settings, and tells /readyz how far it is.
+    """Loads the model that was served last, and tells /readyz how far it is.
 
     Attributes:
         missing: what is still missing; empty once the model is there.
@@ -177,7 +178,7 @@ class Loader:
     def __call__(self) -> Backend:
         """Returns the model; raises whatever keeps it from being loaded."""
         try:
-            backend = open_backend(self._settings.model, self._settings.device)
+            backend = reopen(self._settings, lambda name: open_backend(name, self._settings.device))
         except Exception:
             self.missing = "the model could not be loaded"
             raise

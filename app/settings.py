@@ -58,6 +58,11 @@ class Settings:
     device: str = _option("auto", "where the model runs: cpu, cuda, mps, or auto for the best", str)
     corrections: Path = _option(Path("runs/corrections"), "folder of saved examples", Path)  # noqa: RUF009
     cache: Path = _option(Path("runs/cache"), "folder of temporary files", Path)  # noqa: RUF009
+    checkpoints: Path = _option(Path("checkpoints"), "folder of checkpoints to serve", Path)  # noqa: RUF009
+    teaching: Path = _option(Path("runs/teaching"), "folder of data sets and training runs", Path)  # noqa: RUF009
+    dataset_roots: tuple[str, ...] = _option(
+        ("data", "datasets"), "folders whose data sets the admin may import, by commas", _names
+    )
     threads: int = _option(0, "CPU threads of the model; 0 leaves the choice to it")
     concurrency: int = _option(2, "answers computed at the same time")
     queue_size: int = _option(64, "requests that wait before further ones are turned away")
@@ -67,6 +72,7 @@ class Settings:
     max_side_ratio: float = _option(50.0, "longer side divided by shorter side, at most", float)
     kept_side: int = _option(4096, "pixels of the longer side above which a picture is reduced")
     max_upload_bytes: int = _option(20 * MIB, "bytes of one uploaded file")
+    max_dataset_bytes: int = _option(1024 * MIB, "bytes of a data set that the admin uploads")
     max_body_bytes: int = _option(8 * MIB, "bytes of any other request body, data: URLs included")
     max_text: int = _option(2_000, "characters of a question or a corrected caption")
     max_regions: int = _option(100, "regions drawn in one turn")

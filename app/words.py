@@ -174,3 +174,18 @@ CANVAS: dict[str, str] = {
     "mask_kind": "brush",
 }
 """Texts of the canvas, by the keys its scripts use."""
+
+SERVE_LOST = "{name} was served before the restart but could not be loaded: {error}"
+SERVE_FAILED = "{name} is not served; everything stays as it was. {error}"
+SERVE_ALREADY = "{name} is served already."
+SERVE_UNKNOWN = "There is no checkpoint {name}; choose one from the list."
+SERVE_BUSY = "{name} is still being loaded; try again in a moment."
+BACK_NOWHERE = "Nothing was served before this one."
+CANARY_FAILED = "{name} could not answer about a sample picture: {error}"
+CANARY_BLIND = (
+    "{name} finds nothing in a sample picture, not even with the lowest score; its weights are "
+    "probably broken."
+)
+DELETE_EMBEDDED = "{name} belongs to this page and is never deleted."
+DELETE_SERVED = "{name} is being served; serve another one first."
+DELETE_FAILED = "{name} could not be deleted: {error}"

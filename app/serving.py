@@ -1,0 +1,265 @@
+"""Which checkpoint answers: tried before it is swapped in, remembered, and taken back on demand.
+
+A checkpoint is loaded beside the one that serves, must answer about a sample picture, and only then
+takes its place, so whatever is wrong with it nobody but the admin notices. What is served lies on
+disk and outlives the server.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from app import words
+from model import checkpoint
+from model.errors import BackendError, DeixisError, InputError
+from model.types import Capability
+
+if TYPE_CHECKING:
+    from app.host import Host
+    from app.settings import Settings
+    from model.backends.base import Backend
+    from model.checkpoint import Listing
+
+Opener = Callable[[str], "Backend"]
+"""Returns the model of a name or path, loaded and ready."""
+
+EMBEDDED = "deixis-tiny"
+STEPS_BACK = 20
+CANARY = Path(__file__).parent.parent / "assets" / "samples" / "bus.jpg"
+CANARY_NAMES = 8
+_LOG = logging.getLogger("deixis")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What is served, as it lies on disk.
+
+    Attributes:
+        model: of the settings at that time; another one makes all of this void.
+        served: name of the checkpoint; empty stands for the model of the settings.
+        previous: what was served before, the latest last.
+        note: why something else is served than was asked for; empty if nothing went wrong.
+    """
+
+    model: str
+    served: str = ""
+    previous: tuple[str, ...] = ()
+    note: str = ""
+
+
+def remembered(settings: Settings) -> Service:
+    """Returns what was served when it was last changed."""
+    try:
+        value = json.loads(_file(settings).read_text(encoding="utf-8"))
+        service = Service(**value | {"previous": tuple(value["previous"])})
+    except (OSError, ValueError, KeyError, TypeError):
+        return Service(settings.model)
+    return service if service.model == settings.model else Service(settings.model)
+
+
+def reopen(settings: Settings, open_model: Opener) -> Backend:
+    """Returns the model that was served last; the settings' own if that one is gone or broken.
+
+    Raises:
+        DeixisError: the model of the settings cannot be loaded either.
+    """
+    service = remembered(settings)
+    if service.served:
+        try:
+            return open_model(str(settings.checkpoints / service.served))
+        except DeixisError as error:
+            note = words.SERVE_LOST.format(name=service.served, error=error)
+            with suppress(OSError):
+                _remember(settings, Service(settings.model, note=note))
+    return open_model(settings.model)
+
+
+def _file(settings: Settings) -> Path:
+    return settings.teaching / "served.json"
+
+
+def _remember(settings: Settings, service: Service) -> None:
+    path = _file(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_suffix(".tmp")
+    with staged.open("w", encoding="utf-8") as file:
+        json.dump(asdict(service), file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    staged.replace(path)
+
+
+def try_out(backend: Backend) -> None:
+    """Asks a model about a sample picture.
+
+    Raises:
+        BackendError: it finds nothing at all, not even with the lowest score, which is what numbers
+            that are not finite end in; or it failed in any other way.
+    """
+    card, able = backend.card, backend.card.capabilities
+    try:
+        with Image.open(CANARY) as file:
+            picture = backend.encode(file.convert("RGB"))
+        names = card.vocabulary[:CANARY_NAMES]
+        found = True
+        if Capability.DETECT in able and names:
+            found = any(g.boxes for g in backend.detect(picture, names, threshold=0.0).groundings)
+        if Capability.CAPTION in able:
+            backend.caption(picture)
+    except Exception as error:
+        raise BackendError(words.CANARY_FAILED.format(name=card.name, error=error)) from error
+    if not found:
+        raise BackendError(words.CANARY_BLIND.format(name=card.name))
+
+
+class Serving:
+    """Swaps the model behind the page, and knows the way back.
+
+    Args:
+        host: holds the model that answers.
+        settings: the folders, and the model to start with.
+        open_model: loads a model.
+
+    Attributes:
+        loading: name of the checkpoint that is being tried; empty if none is.
+        error: why the last one was not taken; empty if it was.
+    """
+
+    def __init__(self, host: Host, settings: Settings, open_model: Opener) -> None:
+        self._host, self._settings, self._open = host, settings, open_model
+        self.loading = self.error = ""
+        self._lock = threading.RLock()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def service(self) -> Service:
+        """What is served and what was served before."""
+        return remembered(self._settings)
+
+    @property
+    def served(self) -> str:
+        """Name of the checkpoint that answers."""
+        return self._shown(self.service.served)
+
+    @property
+    def before(self) -> str:
+        """Name of what `go_back` would bring; empty if there is no way back."""
+        previous = self.service.previous
+        return self._shown(previous[-1]) if previous else ""
+
+    def _shown(self, key: str) -> str:
+        return key or Path(self._settings.model).name
+
+    def checkpoints(self) -> list[Listing]:
+        """Returns the checkpoints that could be served, newest first; broken ones say why."""
+        return checkpoint.listing(self._settings.checkpoints)
+
+    # --- changes: only for the admin, which whoever calls has checked ----------------------------
+
+    def serve(self, name: str) -> None:
+        """Begins to put a checkpoint in place; returns at once.
+
+        Raises:
+            InputError: there is no such checkpoint, or another one is being tried.
+        """
+        key = self._key(name)
+        service = self.service
+        if key == service.served:
+            raise InputError(words.SERVE_ALREADY.format(name=name))
+        previous = (*service.previous, service.served)[-STEPS_BACK:]
+        self._begin(replace(service, served=key, previous=previous, note=""))
+
+    def go_back(self) -> None:
+        """Begins to put the model that was served before in place; returns at once.
+
+        Raises:
+            InputError: there was none, or another one is being tried.
+        """
+        service = self.service
+        if not service.previous:
+            raise InputError(words.BACK_NOWHERE)
+        *rest, key = service.previous
+        self._begin(replace(service, served=key, previous=tuple(rest), note=""))
+
+    def delete(self, name: str) -> None:
+        """Deletes a checkpoint.
+
+        Raises:
+            InputError: there is none of this name, or it is needed.
+        """
+        with self._lock:
+            key, service = self._key(name), self.service
+            if not key or name == EMBEDDED:
+                raise InputError(words.DELETE_EMBEDDED.format(name=name))
+            if key in {service.served, self.loading}:
+                raise InputError(words.DELETE_SERVED.format(name=name))
+            folder = self._settings.checkpoints / key
+            going = folder.with_name(f".{key}.deleted")
+            shutil.rmtree(going, ignore_errors=True)
+            try:
+                folder.rename(going)
+                shutil.rmtree(going)
+                previous = tuple(other for other in service.previous if other != key)
+                _remember(self._settings, replace(service, previous=previous))
+            except OSError as error:
+                raise InputError(words.DELETE_FAILED.format(name=name, error=error)) from error
+
+    def wait(self) -> None:
+        """Returns when nothing is being tried any more."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _key(self, name: str) -> str:
+        """Returns a checkpoint's name; empty for the model of the settings.
+
+        Raises:
+            InputError: there is no such checkpoint.
+        """
+        known = {item.name: item.folder for item in self.checkpoints()}
+        if name not in known:
+            raise InputError(words.SERVE_UNKNOWN.format(name=f"{name!r:.60}"))
+        own = Path(self._settings.model)
+        return "" if own.exists() and own.resolve() == known[name].resolve() else name
+
+    def _begin(self, wanted: Service) -> None:
+        with self._lock:
+            if self.loading:
+                raise InputError(words.SERVE_BUSY.format(name=self.loading))
+            if not self._host.settled:
+                raise InputError(words.SERVE_BUSY.format(name=self._host.name))
+            self.loading, self.error = self._shown(wanted.served), ""
+            self._thread = threading.Thread(
+                target=self._change, args=(wanted,), name="swap-model", daemon=True
+            )
+            self._thread.start()
+
+    def _change(self, wanted: Service) -> None:
+        """Loads, tries and swaps; whatever goes wrong before leaves everything as it was."""
+        backend = None
+        try:
+            key = wanted.served
+            path = str(self._settings.checkpoints / key) if key else self._settings.model
+            backend = self._open(path)
+            try_out(backend)
+            _remember(self._settings, wanted)
+        except Exception as error:  # in a thread: the admin reads it on the page
+            if not isinstance(error, DeixisError):
+                _LOG.exception("The checkpoint could not be served")
+            self.error = words.SERVE_FAILED.format(name=self.loading, error=error)
+            if backend is not None:
+                backend.close()
+        else:
+            self._host.swap(backend)
+        finally:
+            self.loading = ""
