@@ -87,11 +87,14 @@ class Conversation:
         )
 
     def put(self, key: Key, picture: Picture, change: Callable[[Desk], Desk]) -> View:
-        """Returns the view of a desk that got another picture by `change`."""
+        """Returns the view of a desk that got another picture by `change`.
+
+        Whoever opens yet another one meanwhile sees that one: the view of this is then empty.
+        """
         self.people.stop(key)
         desk = self.people.change(key, change)
         sample = desk.sample
-        return View(
+        view = View(
             picture={
                 "id": picture.key,
                 "serial": next(handlers.SERIAL),
@@ -109,6 +112,7 @@ class Conversation:
             running=False,
             questions=() if desk.exchanges else sample.questions if sample else words.STARTERS,
         )
+        return view if self.people.desk(key).picture is picture else View()
 
     def encode(self, key: Key) -> Iterator[View]:
         """Encodes the picture ahead of the first question, and says how it went."""

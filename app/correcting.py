@@ -44,6 +44,7 @@ class Correcting:
         edit: Json = {"open": True, "labels": self._labels(), "serial": next(handlers.SERIAL)}
         if desk.picture is None:
             return edit
+        edit["picture"] = desk.picture.key
         if exchange is None or exchange.answer is None:
             return edit | edits.editable(words.STARTERS[0], Answer(""), 0.0)
         threshold = self.talk.threshold(desk, exchange)

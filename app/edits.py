@@ -30,22 +30,30 @@ class Limits:
 
 
 def editable(question: str, answer: Answer, threshold: float) -> Json:
-    """Returns an answer's boxes, words and links as the canvas and the caption editor take them."""
+    """Returns an answer's boxes, words and links as the canvas and the caption editor take them.
+
+    A box that several phrases of the text share is one box here, linked from each of them.
+    """
     boxes: list[Json] = []
     links: list[Json] = []
+    shared: dict[tuple[float, ...], str] = {}
     for _, grounding in numbered(answer):
         kept = grounding.above(threshold)
-        names = [str(len(boxes) + 1 + i) for i in range(len(kept.boxes))]
-        boxes += [
-            {
-                "id": name,
-                "label": clip(_noun(kept.phrase.text), MAX_LABEL),
-                "box": [round(side, 5) for side in box.as_tuple()],
-            }
-            for name, box in zip(names, kept.boxes, strict=True)
-        ]
-        if names and kept.phrase.start is not None and kept.phrase.end is not None:
-            links.append({"start": kept.phrase.start, "end": kept.phrase.end, "ids": names})
+        placed = kept.phrase.start is not None
+        label = clip(_noun(kept.phrase.text), MAX_LABEL)
+        names: list[str] = []
+        for box in kept.boxes:
+            sides = tuple(round(side, 5) for side in box.as_tuple())
+            name = shared.get(sides) if placed else None
+            if name is None:
+                name = str(len(boxes) + 1)
+                boxes.append({"id": name, "label": label, "box": list(sides)})
+            names.append(name)
+            if placed:
+                shared[sides] = name
+        if names and placed:
+            ids = list(dict.fromkeys(names))
+            links.append({"start": kept.phrase.start, "end": kept.phrase.end, "ids": ids})
     return {"question": question, "text": answer.text, "boxes": boxes, "links": links}
 
 

@@ -21,6 +21,13 @@ function notice(sentence) {
 function busy(sentence) {
   busyNode.hidden = !sentence;
   busyNode.querySelector('span').textContent = sentence || '';
+  if (sentence) showStatus({}); // what was said of the last picture is not true of the next
+}
+
+function showStatus({ text, kind }) {
+  const node = find('.dx-status');
+  node.textContent = text || '';
+  node.dataset.kind = kind || '';
 }
 
 // --- phrases and boxes light each other up -------------------------------------------------------
@@ -182,9 +189,10 @@ watch('picture', () => {
   busy('');
   notice('');
   if (!next || !next.src) return;
-  if (state.picture && state.picture.id === next.id && state.picture.serial === next.serial) return;
-  Object.assign(state, { picture: next, marks: [], selected: '', numbers: 0, menu: '', asked: new Set(), shown: null,
-    hot: null, pinned: null, editing: null });
+  // Pictures opened one right after the other may arrive in another order.
+  if (state.picture && state.picture.serial >= next.serial) return;
+  Object.assign(state, { picture: next, marks: [], selected: '', numbers: 0, menu: '',
+    asked: new Set(), shown: null, hot: null, pinned: null, editing: null });
   state.answers.clear();
   past = [];
   future = [];
@@ -195,6 +203,9 @@ watch('picture', () => {
   face();
   legend();
   requestAnimationFrame(() => { fit(); commit(); });
+  if (!correcting) return;
+  if (fits(props.edit)) enterEditing(props.edit);
+  else trigger('ready', {});
 });
 watch('answer', () => {
   const next = props.answer;
@@ -230,11 +241,7 @@ watch('adopt', () => {
   commit();
 });
 watch('notice', () => { busy(''); notice((props.notice || {}).text); });
-watch('status', () => {
-  const node = find('.dx-status');
-  node.textContent = (props.status || {}).text || '';
-  node.dataset.kind = (props.status || {}).kind || '';
-});
+watch('status', () => showStatus(props.status || {}));
 watch('can', () => { menu.dataset.mark = ''; draw(); });
 
 function clearMarks() {

@@ -10,10 +10,17 @@ function paintOf(id) {
   return { color, ink };
 }
 
+/** Whether these are boxes of the picture on display, made after it was opened. */
+function fits(edit) {
+  const picture = state.picture || { id: '', serial: 0 };
+  return edit && edit.picture === picture.id && edit.serial > picture.serial;
+}
+
 function enterEditing(edit) {
   correcting = !!edit.open;
   root.classList.toggle('dx-correcting', correcting);
-  state.editing = edit.boxes ? edit.boxes.map((box) => ({ ...box, ...paintOf(box.id) })) : null;
+  const boxes = fits(edit) && edit.boxes;
+  state.editing = boxes ? boxes.map((box) => ({ ...box, ...paintOf(box.id) })) : null;
   state.selected = state.menu = '';
   state.hot = state.pinned = null;
   past = [];

@@ -163,4 +163,9 @@ const onBoxes = (event) => {
 };
 document.addEventListener('deixis-boxes', onBoxes);
 
-watch('edit', () => { if (props.edit) fill(props.edit); });
+let filled = 0; // the newest that was shown; one that arrives late stays unseen
+watch('edit', () => {
+  if (!props.edit || props.edit.serial < filled) return;
+  filled = props.edit.serial;
+  fill(props.edit);
+});

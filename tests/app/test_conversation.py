@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app import handlers, words
-from app.conversation import Conversation
+from app import handlers, render, words
+from app.conversation import Conversation, View
 from app.samples import Sample
 from model.types import Capability, Finish
 from tests.fakes import ANNA, BERT, CAPTION, FakeBackend, last, talking
@@ -50,6 +50,24 @@ def test_a_broken_file_leaves_the_old_picture(file: Path, tmp_path: Path) -> Non
     assert view.picture is None
     assert talk.people.desk(ANNA).title == "good"
     assert talk.open(ANNA, None, "lost").notice == words.UPLOAD_LOST
+
+
+def test_of_two_pictures_opened_at_once_only_the_last_is_shown(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk, views = talking(), []
+    other = tmp_path / "other.png"
+    Image.new("RGB", (30, 40)).save(other)
+
+    def slow(image: Image.Image) -> str:
+        monkeypatch.undo()
+        views.append(talk.open(ANNA, other, "other"))
+        return "data:,"
+
+    monkeypatch.setattr(render, "data_url", slow)
+    assert talk.open(ANNA, file, "first") == View()
+    assert views[0].picture is not None
+    assert talk.people.desk(ANNA).title == "other"
 
 
 def test_follow_ups_keep_the_picture_encoded(file: Path) -> None:

@@ -40,6 +40,18 @@ def test_an_answer_becomes_boxes_words_and_links() -> None:
     ]
 
 
+def test_a_box_of_two_phrases_stays_one_box() -> None:
+    text, men, they = "two men, they", Phrase("two men", 0, 7), Phrase("they", 9, 13)
+    answer = Answer(text, tuple(Grounding(p, (ONE, TWO), (0.8, 0.7)) for p in (men, they)))
+    edit = edits.editable("Who?", answer, 0.3)
+    assert [box["id"] for box in edit["boxes"]] == ["1", "2"]
+    assert [link["ids"] for link in edit["links"]] == [["1", "2"], ["1", "2"]]
+    assert [(g.phrase, g.boxes) for g in back(edit).groundings] == [
+        (men, (ONE, TWO)),
+        (they, (ONE, TWO)),
+    ]
+
+
 def test_what_was_not_touched_comes_back_certain() -> None:
     answer = back(edits.editable("Describe it.", ANSWER, 0.0))
     assert answer.text == ANSWER.text
