@@ -55,6 +55,8 @@ class BoxDecoder(nn.Module):
             nn.Linear(language, width),
         )  # fmt: skip
         self.classes = nn.Linear(language, config.trunk.num_classes)
+        self.sought = nn.Linear(width, width)
+        self.offered = nn.Linear(width, width)
         self.modulate = nn.Linear(width, 2 * width)
         self.layers = nn.ModuleList(
             DecoderLayer(width, config.decoder.num_heads) for _ in range(config.decoder.num_layers)
@@ -62,7 +64,7 @@ class BoxDecoder(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in self.layers)
         self.scores = nn.ModuleList(nn.Linear(width, 1) for _ in self.layers)
         self.offsets = nn.ModuleList(nn.Linear(width, 4) for _ in self.layers)
-        for layer in (*self.scores, *self.offsets, self.modulate):
+        for layer in (*self.scores, *self.offsets, self.modulate, self.offered):
             nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
@@ -73,13 +75,14 @@ class BoxDecoder(nn.Module):
             links: float[G, L, language width], states of the super-link queries.
             picture: int64[G], the picture each phrase is about.
             sight: what was seen of B pictures.
-            objects: float[B, Q, D], object queries.
+            objects: float[B, Q, D], object queries that know their picture.
         """
         class_logits = self.classes(links.mean(1))
         start = prior(class_logits, picture, sight)
         tokens = self.links(links)
         scale, shift = self.modulate(tokens.mean(1)).unsqueeze(1).chunk(2, -1)
         count = objects.shape[1]
+        pointed = self._point(tokens, objects, picture)
         x = torch.cat([objects[picture] * (1 + scale) + shift, tokens], 1)
         ignored = F.pad(~sight.valid[picture], (0, tokens.shape[1]))
         box = boxes.to_cxcywh(sight.boxes[picture])
@@ -90,10 +93,19 @@ class BoxDecoder(nn.Module):
             x = layer(x, ignored)
             y = norm(x[:, :count])
             box = _shift(box.detach(), offset(y))
-            logits.append((start + score(y).squeeze(-1)).masked_fill(ignored[:, :count], PADDED))
+            correction = pointed + score(y).squeeze(-1)
+            logits.append((start + correction).masked_fill(ignored[:, :count], PADDED))
             refined.append(boxes.to_xyxy(box))
         start = start.masked_fill(ignored[:, :count], PADDED)
         return Boxes(torch.stack(logits), torch.stack(refined), class_logits, y, picture, start)
+
+    def _point(self, tokens: Tensor, objects: Tensor, picture: Tensor) -> Tensor:
+        """Returns how well what a phrase seeks agrees with what each object offers, float[G, Q].
+
+        Source: detection as retrieval over proposals, ChatRex (Jiang et al. 2024).
+        """
+        sought, offered = self.sought(tokens.mean(1)), self.offered(objects)
+        return torch.einsum("gd,gqd->gq", sought, offered[picture]) / sought.shape[-1] ** 0.5
 
 
 def prior(class_logits: Tensor, picture: Tensor, sight: Sight) -> Tensor:

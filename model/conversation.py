@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from model.dialogue import dialogue_row, recalled
 from model.groundings import to_grounding
 from model.language import causal_mask
 from model.mask_head import paste
@@ -26,6 +27,7 @@ from model.types import (
     Keypoints,
     Phrase,
     Shape,
+    Turn,
     WordBox,
 )
 from model.writer import Writer
@@ -50,10 +52,12 @@ class Prefix:
     Attributes:
         layers: for each layer keys and values, float[1, heads, P, D].
         real: bool[1, P], which tokens are not padding.
+        states: float[1, P, D], what the language model made of them.
     """
 
     layers: tuple[tuple[Tensor, Tensor], ...]
     real: Tensor
+    states: Tensor
 
     @classmethod
     def of(cls, model: DeixisModel, sight: Sight, objects: Tensor) -> Prefix:
@@ -62,9 +66,11 @@ class Prefix:
         mask = real.unsqueeze(1).expand(-1, image.shape[1], -1)
         cache = DynamicCache()
         positions = torch.arange(image.shape[1], device=image.device).unsqueeze(0)
-        model.prefixed.run(image, mask, positions, cache)
+        states = model.prefixed.run(image, mask, positions, cache)
         layers = [(layer[0], layer[1]) for layer in cache]
-        return cls(tuple((k, v) for k, v in layers if k is not None and v is not None), real)
+        return cls(
+            tuple((k, v) for k, v in layers if k is not None and v is not None), real, states
+        )
 
     def start(self) -> DynamicCache:
         """Returns a cache that holds the prefix and may grow."""
@@ -96,11 +102,20 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """What is kept of a picture: all that does not depend on the question."""
+    """What is kept of a picture: all that does not depend on the question.
+
+    Attributes:
+        letterbox: of the picture.
+        sight: what the trunk saw.
+        objects: float[1, Q, D], for the region encoder.
+        queries: float[1, Q, D], the same in the light of the whole picture, for the box decoder.
+        prefix: the picture as the language model keeps it.
+    """
 
     letterbox: Letterbox
     sight: Sight
     objects: Tensor
+    queries: Tensor
     prefix: Prefix
 
 
@@ -127,8 +142,10 @@ class Conversation:
         shapes: Sequence[Shape],
         max_tokens: int,
         stop: Callable[[], bool] | None,
+        history: Sequence[Turn] = (),
     ) -> Iterator[Event]:
-        """Yields text as it is written, then the whole answer."""
+        """Yields text as it is written, then the whole answer; earlier turns are read first."""
+        self._recall(history)
         state = self._ask(question, slots, shapes)
         finish = Finish.LENGTH
         for _ in range(max_tokens):
@@ -150,15 +167,24 @@ class Conversation:
                 self._states.append(state[0])
         yield self._whole(finish)
 
+    def _recall(self, history: Sequence[Turn]) -> None:
+        """Reads the earlier turns, questions and answers, in one pass."""
+        turns = recalled(history)
+        if turns:
+            drawn = {region.name: region.shape for turn in history for region in turn.regions}
+            row, shapes = dialogue_row(turns, self.vocabulary, self.model.tree.decoder, drawn)
+            self._feed(row.ids, self._region_tokens(shapes))
+
     def _ask(self, question: str, slots: Sequence[str], shapes: Sequence[Shape]) -> Tensor:
-        tree = self.model.tree
-        ids = self.vocabulary.question(question, slots, tree.decoder.num_region_tokens)
-        letterboxes = [self.encoded.letterbox] * len(shapes)
-        grid = tree.trunk.sides[0] // 16
+        ids = self.vocabulary.question(question, slots, self.model.tree.decoder.num_region_tokens)
         self._drawn_box = next((shape for shape in shapes if isinstance(shape, Box)), None)
+        return self._feed(ids, self._region_tokens(shapes))
+
+    def _region_tokens(self, shapes: Sequence[Shape]) -> Tensor:
+        letterboxes = [self.encoded.letterbox] * len(shapes)
+        grid = self.model.tree.trunk.sides[0] // 16
         regions = draw(shapes, letterboxes, [0] * len(shapes), grid).to(self.model.device)
-        tokens = self.model.region_encoder(regions, self.encoded.sight, self.encoded.objects)
-        return self._feed(ids, tokens)
+        return self.model.region_encoder(regions, self.encoded.sight, self.encoded.objects)
 
     def _feed(self, ids: Sequence[int], regions: Tensor | None = None) -> Tensor:
         """Runs tokens behind the cache; returns the last state float[1, D]."""
@@ -192,7 +218,7 @@ class Conversation:
         states = self.encoded.prefix.extend(self.model, embeddings, self._cache)
         picture = torch.zeros(1, dtype=torch.long, device=self.model.device)
         decoded = self.model.box_decoder(
-            states[:, 1:], picture, self.encoded.sight, self.encoded.objects
+            states[:, 1:], picture, self.encoded.sight, self.encoded.queries
         )
         assert self._phrase is not None
         logits, places = decoded.logits[-1, 0], decoded.boxes[-1, 0]

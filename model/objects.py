@@ -54,11 +54,13 @@ class ObjectEncoder(nn.Module):
         trunk, width = config.trunk, config.decoder.width
         scalars = NUM_GEOMETRY + 1 + trunk.num_classes + 2 * trunk.head_width
         self.scalars = nn.Linear(scalars, width)
+        self.likely = nn.Linear(trunk.num_classes, width, bias=False)
         self.roi = nn.Linear(3 * trunk.head_width * ROI_SIDE**2, width)
         self.level = nn.Embedding(len(trunk.sides) * len(STRIDES), width)
         self.mix = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
+        nn.init.zeros_(self.likely.weight)
 
     def forward(self, sight: Sight) -> Tensor:
         """Returns object queries float[B, Q, D]."""
@@ -72,4 +74,31 @@ class ObjectEncoder(nn.Module):
             sight.features / 2,
         ]
         x = self.scalars(torch.cat(scalars, -1)) + self.roi(around / 2) + self.level(sight.level)
+        x = x + self.likely(sight.class_logits.sigmoid())
         return x + self.mix(x)
+
+
+class ObjectContext(nn.Module):
+    """Object queries that know the rest of the picture.
+
+    The best objects are image tokens too, and the language model reads all of them in the light of
+    each other: which is leftmost, which is held by whom. What it made of each is added to its query.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.num_objects = min(config.projector.num_objects, config.trunk.num_proposals)
+        self.read = nn.Linear(config.language.width, config.decoder.width)
+        nn.init.zeros_(self.read.weight)
+        nn.init.zeros_(self.read.bias)
+
+    def forward(self, objects: Tensor, image_states: Tensor) -> Tensor:
+        """Returns queries float[B, Q, D].
+
+        Args:
+            objects: float[B, Q, D].
+            image_states: float[B, P, language width], last states of the image tokens; those of
+                the objects come last.
+        """
+        read = self.read(image_states[:, -self.num_objects :])
+        return objects + F.pad(read, (0, 0, 0, objects.shape[1] - self.num_objects))

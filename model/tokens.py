@@ -193,6 +193,23 @@ class Vocabulary:
         ]
 
 
+def join(rows: Sequence[TokenRow]) -> TokenRow:
+    """Returns rows one behind the other as a single one; pieces are numbered through."""
+    ids: list[int] = []
+    labels: list[int] = []
+    groups: list[tuple[int, int]] = []
+    words: list[tuple[int, int]] = []
+    pieces = 0
+    for row in rows:
+        start = len(ids)
+        groups += [(start + token, pieces + piece) for token, piece in row.groups]
+        words += [(start + token, pieces + piece) for token, piece in row.words]
+        ids += row.ids
+        labels += row.labels
+        pieces += 1 + max((piece for _, piece in row.groups), default=0)
+    return TokenRow(tuple(ids), tuple(labels), tuple(groups), tuple(words))
+
+
 def referred(text: str, drawn: Sequence[str], known: Sequence[str] = ()) -> list[str]:
     """Returns the region slots of a question in reading order, drawn but unmentioned ones first.
 

@@ -2,8 +2,9 @@
 
 picture -> vision -> objects, projector -> image tokens ─┐
 shapes  -> region encoder -> region tokens ──────────────┼-> language -> words, routing tokens
-words   -> embeddings ───────────────────────────────────┘      │ states of the super-link queries
-                                                  box decoder <-┴-> word locator
+words   -> embeddings ───────────────────────────────────┘      │ states of image tokens: context
+                                                                │ states of super-link queries
+                                       box, mask, pose heads <-─┴-> word locator
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from model.box_decoder import BoxDecoder
 from model.config import ModelConfig
 from model.language import Prefixed, build_language, causal_mask, packed_mask
 from model.mask_head import MaskHead
-from model.objects import ObjectEncoder
+from model.objects import ObjectContext, ObjectEncoder
 from model.pose_head import PoseHead
 from model.projector import Projector
 from model.region_encoder import RegionEncoder
@@ -61,6 +62,7 @@ class DeixisModel(PreTrainedModel):
         self.tree = tree
         self.vision = Vision(tree.trunk)
         self.objects = ObjectEncoder(tree)
+        self.context = ObjectContext(tree)
         self.projector = Projector(tree)
         self.region_encoder = RegionEncoder(tree)
         self.prefixed = Prefixed(build_language(tree.language), tree.language.dropout)
@@ -102,7 +104,8 @@ class DeixisModel(PreTrainedModel):
             ],
             1,
         )
-        states = self.prefixed.run(torch.cat([image, words], 1), mask, positions)[:, length:]
+        whole = self.prefixed.run(torch.cat([image, words], 1), mask, positions)
+        states = whole[:, length:]
         links, picture = self.link_states(states, rows.groups)
         route = rows.groups[:, 2]
         drawn = route >= ROUTES.index(Special.SEG)
@@ -114,7 +117,8 @@ class DeixisModel(PreTrainedModel):
             names = self.name_links(batch.names)
             links = torch.cat([links, names[batch.asked[:, 1]]])
             picture = torch.cat([picture, batch.asked[:, 0]])
-        boxes = self.box_decoder(links, picture, batch.sight, objects)
+        queries = self.context(objects, whole[:, :length])
+        boxes = self.box_decoder(links, picture, batch.sight, queries)
         word_boxes = self.word_locator(states[rows.words[:, 0], rows.words[:, 1]])
         return Outputs(states, boxes, word_boxes, masks, joints, visible)
 

@@ -117,6 +117,13 @@ VOC_NAMES: tuple[str, ...] = (
 LABEL_SPACES: dict[str, tuple[str, ...]] = {"coco80": COCO_NAMES, "voc20": VOC_NAMES, "none": ()}
 """The names that a record's `label_space` stands for."""
 
+GROUPS: dict[str, tuple[str, ...]] = {
+    "animal": COCO_NAMES[14:24],
+    "vehicle": COCO_NAMES[1:9],
+    "food": COCO_NAMES[46:56],
+}
+"""Words for several classes."""
+
 PERSON_WORDS: tuple[str, ...] = (
     *("man", "woman", "boy", "girl", "child", "kid", "baby", "toddler", "infant", "teenager"),
     *("adult", "guy", "lady", "gentleman", "male", "female", "people", "human", "individual"),

@@ -15,7 +15,7 @@ from itertools import zip_longest
 from model.metrics.naming import Lexicon, tokens
 from model.records import LabelledObject, Record
 from model.types import Answer, Finish
-from model.vocabulary import COCO_NAMES, plural
+from model.vocabulary import COCO_NAMES, GROUPS, plural
 
 KINDS = ("what", "how many", "is there", "colour", "where", "left of")
 NUM_QUESTIONS = 200
@@ -27,13 +27,6 @@ COLOUR = "What colour is the person wearing?"
 WHERE = "Where is the {name}?"
 LEFT_OF = "Is the {name} to the left of the {other}?"
 WHICH_LEFT = "Which is further left, the {name} or the {other}?"
-
-GROUPS: dict[str, tuple[str, ...]] = {
-    "animal": COCO_NAMES[14:24],
-    "vehicle": COCO_NAMES[1:9],
-    "food": COCO_NAMES[46:56],
-}
-"""Words for several classes; asked for where exactly one of them is in the picture."""
 
 NUMBERS = (
     *("zero", "one", "two", "three", "four", "five", "six"),

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from model.batch import Batch, pack, pad_names
 from model.config import ModelConfig
+from model.dialogue import dialogue_row, kept_groundings
 from model.mask_head import MASK_SIDE, crop
 from model.pose_head import NUM_JOINTS
 from model.preprocess import Letterbox
 from model.regions import draw
 from model.roi import widened
-from model.tokens import Special, TokenRow, Vocabulary, mark, referred
+from model.tokens import TokenRow, Vocabulary
 from model.training.targets import Targets, pad_boxes
-from model.types import Answer, Box, Grounding, Shape, Size, Turn
+from model.types import Box, Grounding, Shape, Size, Turn
 from model.vision import Sight
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One visit to a picture: its size, the turns, and names to detect with their boxes."""
+    """One visit to a picture.
+
+    Attributes:
+        size: of the picture.
+        turns: each a conversation of its own.
+        names: class names to detect, with all their boxes.
+        talks: conversations of several turns, of which the later see the earlier.
+    """
 
     size: Size
     turns: Sequence[Turn]
     names: Sequence[tuple[str, Sequence[Box]]]
+    talks: Sequence[Sequence[Turn]] = ()
 
 
 class Collator:
@@ -39,7 +48,7 @@ class Collator:
         self._class_of = {name: number for number, name in enumerate(config.classes)}
 
     def __call__(self, lessons: Sequence[Lesson], sight: Sight) -> tuple[Batch, Targets]:
-        """Returns the batch and its targets; turns that would not fit are left out."""
+        """Returns the batch and its targets; what would not fit is left out."""
         config = self._config
         letterboxes = [Letterbox.fit(lesson.size, config.trunk.sides[0]) for lesson in lessons]
         truth = _Truth(self._class_of)
@@ -48,14 +57,14 @@ class Collator:
         for number, (lesson, letterbox) in enumerate(zip(lessons, letterboxes, strict=True)):
             rows.append([])
             budget = config.language.max_length
-            for turn in lesson.turns:
-                row, slots = self._row(turn)
+            for turns in (*lesson.talks, *((turn,) for turn in lesson.turns)):
+                row, slots = dialogue_row(turns, self._vocabulary, config.decoder)
                 if budget < len(row.ids):
                     break
                 budget -= len(row.ids)
                 rows[-1].append(row)
                 shapes += [(shape, number) for shape in slots]
-                truth.add_turn(turn, row, letterbox)
+                truth.add_turns(turns, row, letterbox)
         names: dict[str, int] = {}
         asked: list[tuple[int, int]] = []
         for number, (lesson, letterbox) in enumerate(zip(lessons, letterboxes, strict=True)):
@@ -73,43 +82,6 @@ class Collator:
         table = torch.tensor(asked, dtype=torch.long).view(-1, 2)
         return Batch(sight, pack(rows), regions, tokens, table, truth.rois()), truth.targets()
 
-    def _row(self, turn: Turn) -> tuple[TokenRow, list[Shape]]:
-        config, by_name = self._config.decoder, {r.name: r.shape for r in turn.regions}
-        slots = referred(turn.question, list(by_name))
-        question = self._vocabulary.question(turn.question, slots, config.num_region_tokens)
-        routes = iter([route_of(grounding) for grounding in kept_groundings(turn.answer)])
-        pieces = [
-            replace(piece, route=next(routes)) if piece.route else piece
-            for piece in mark(turn.answer.text, phrase_spans(turn.answer), Special.GRD)
-        ]
-        row = self._vocabulary.turn(question, pieces, config.num_links)
-        return row, [by_name[name] for name in slots]
-
-
-def phrase_spans(answer: Answer) -> list[tuple[int, int]]:
-    """Returns the spans of an answer's grounded phrases, in reading order, without overlaps."""
-    return [(g.phrase.start or 0, g.phrase.end or 0) for g in kept_groundings(answer)]
-
-
-def route_of(grounding: Grounding) -> Special:
-    """Returns the routing token that a grounding is written with."""
-    if grounding.masks:
-        return Special.SEG
-    return Special.POSE if grounding.keypoints else Special.GRD
-
-
-def kept_groundings(answer: Answer) -> list[Grounding]:
-    """Returns the groundings that `mark` keeps: ordered, the later of two overlapping left out."""
-    kept: list[Grounding] = []
-    place = 0
-    spanned = [g for g in answer.groundings if g.phrase.start is not None and g.phrase.end]
-    for grounding in sorted(spanned, key=lambda g: (g.phrase.start or 0, g.phrase.end or 0)):
-        start, end = grounding.phrase.start or 0, grounding.phrase.end or 0
-        if place <= start < end:
-            kept.append(grounding)
-            place = end
-    return kept
-
 
 class _Truth:
     """Gathers the targets of the groups in the order in which the batch has them."""
@@ -126,11 +98,14 @@ class _Truth:
         self._joints: list[Tensor] = []
         self._person_sizes: list[Tensor] = []
 
-    def add_turn(self, turn: Turn, row: TokenRow, letterbox: Letterbox) -> None:
-        groundings = kept_groundings(turn.answer)
-        for grounding in groundings:
-            if grounding.masks or grounding.keypoints:
-                self._draw_inside(grounding, turn, letterbox)
+    def add_turns(self, turns: Sequence[Turn], row: TokenRow, letterbox: Letterbox) -> None:
+        groundings: list[Grounding] = []
+        for turn in turns:
+            kept = kept_groundings(turn.answer)
+            for grounding in kept:
+                if grounding.masks or grounding.keypoints:
+                    self._draw_inside(grounding, turn, letterbox)
+            groundings += kept
         in_canvas = [letterbox.to_canvas(as_tensor(g.boxes)) for g in groundings]
         self._turn_boxes += in_canvas
         self._turn_classes += [self._class_of.get(g.phrase.text.lower(), -100) for g in groundings]

@@ -16,6 +16,7 @@ from model.config import Section
 from model.records import Expression, Record
 from model.tokens import REGION_NAME
 from model.training import wording
+from model.training.collate import Lesson
 from model.training.material import (
     absent_names,
     boxes_of,
@@ -27,8 +28,13 @@ from model.training.material import (
     pointed,
     things_of,
 )
-from model.training.questions import questions
+from model.training.questions import placed, questions
+from model.training.talks import talks
 from model.types import Answer, Finish, Region, Turn
+from model.vocabulary import plural
+
+PLACED = 0.15
+"""Share of expressions asked for by "where is", which is answered in words too."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +51,22 @@ class LessonConfig(Section):
     names: int = 6
     masks: int = 2
     poses: int = 1
+    talks: int = 1
+
+
+def visit(record: Record, config: LessonConfig, random: Random) -> Lesson:
+    """Returns what one visit to a picture teaches."""
+    turns = lessons(record, config, random)
+    return Lesson(
+        record.size,
+        turns,
+        names_to_detect(record, config.names, random),
+        talks(record, config.talks, turns, random),
+    )
 
 
 def lessons(record: Record, config: LessonConfig, random: Random) -> list[Turn]:
-    """Returns the turns of one visit to a picture."""
+    """Returns the turns of one visit to a picture, each a conversation of its own."""
     makers: Sequence[tuple[int, Callable[[Record, Random], Iterator[Turn]]]] = (
         (config.captions if record.grounded else config.plain_captions, captions),
         (config.refs, refer),
@@ -94,13 +112,16 @@ def refer(record: Record, random: Random) -> Iterator[Turn]:
     """Yields expressions with the box they mean, and now and then one for nothing here."""
     for ref in random.sample(record.refs, len(record.refs)):
         thing = record.objects[ref.object]
-        if not thing.crowd:
+        if not thing.crowd and random.random() < PLACED:
+            yield placed(vary(ref, random), thing.box, random)
+        elif not thing.crowd:
             yield pointed(random, wording.REFER, vary(ref, random), [thing.box])
     if record.exhaustive and random.random() < 0.5:
         absent = absent_names(record)
         if absent:
             name = f"the {random.choice(absent)}"
-            question = random.choice(wording.REFER).format(name)
+            ways = wording.PLACE_NAMED if random.random() < PLACED else wording.REFER
+            question = random.choice(ways).format(name)
             yield Turn(question, Answer(wording.NOT_PRESENT, finish=Finish.ABSENT))
 
 
@@ -127,7 +148,7 @@ def find_all(record: Record, random: Random) -> Iterator[Turn]:
     asked = names_to_detect(record, 2 * len(record.objects), random)
     for name, boxes in asked:
         if boxes and record.exhaustive:
-            word = wording.plural(name) if random.random() < 0.7 else name
+            word = plural(name) if random.random() < 0.7 else name
             question = random.choice(wording.FIND_ALL).format(word)
             yield Turn(question, Answer(word, (grounding_of(word, 0, len(word), boxes),)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
@@ -81,6 +82,22 @@ def grounding_of(text: str, start: int, end: int, boxes: Sequence[Box]) -> Groun
 def boxes_of(record: Record, indices: Sequence[int]) -> list[Box]:
     """Returns the boxes of some objects, crowds left out."""
     return [record.objects[i].box for i in indices if not record.objects[i].crowd]
+
+
+def boxes_of_class(record: Record, name: str) -> list[Box]:
+    """Returns the boxes of a class, crowds left out."""
+    return [thing.box for thing in record.objects if thing.label == name and not thing.crowd]
+
+
+def whole_class(record: Record, name: str) -> bool:
+    """Whether every instance of a class is boxed by itself."""
+    return record.exhaustive and not any(t.crowd for t in record.objects if t.label == name)
+
+
+def singles(record: Record) -> list[LabelledObject]:
+    """Returns the objects that are the only one of their class, crowds counted."""
+    counts = Counter(thing.label for thing in record.objects)
+    return [thing for thing in record.objects if counts[thing.label] == 1 and not thing.crowd]
 
 
 def things_of(record: Record, random: Random) -> list[LabelledObject]:

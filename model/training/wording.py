@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 REFER = (
-    "Where is {}?", "Find {}.", "Show me {}.", "Point to {}.", "Locate {}.", "{}",
+    "Find {}.", "Show me {}.", "Point to {}.", "Where exactly is {}? Show me.", "Locate {}.", "{}",
     "Which one is {}?", "Can you see {}?", "Put a box around {}.", "I am looking for {}.",
     "Highlight {}.", "Select {}.",
 )  # fmt: skip
@@ -61,6 +61,64 @@ IS_THERE = (
     "Does the picture show a {}?", "Can you see a {} here?", "Is a {} visible?",
     "Is there a {}?", "Does this photo have a {}?", "Are there any {} here?",
 )  # fmt: skip
+WHAT_GROUP = (
+    "What {} is in the picture?", "What {} is this?", "Which {} is here?", "Which {} do you see?",
+    "What kind of {} is in the picture?", "What sort of {} is this?", "Name the {}.",
+    "Tell me which {} is in the picture.", "What {} can you see?", "Say what {} this is.",
+)  # fmt: skip
+COLOUR_NAMED = (
+    "What colour is the {} wearing?", "What color is the {} wearing?", "What does the {} wear?",
+    "Which colour is the {} in?", "What colour are the clothes of the {}?",
+    "What colour is the {}'s clothing?", "What colour shirt does the {} have?",
+    "Colour of the {}'s clothes?", "What is the {} dressed in?", "What color is the {} dressed in?",
+)  # fmt: skip
+SIDE_NAMED = (
+    "Is the {} to the {side} of the {}?", "Is the {} {side} of the {}?",
+    "Is the {} on the {side} of the {}?", "Is the {} further {side} than the {}?",
+    "Does the {} stand to the {side} of the {}?", "Do you see the {} to the {side} of the {}?",
+    "Can I find the {} {side} of the {}?", "Is it true that the {} is {side} of the {}?",
+    "The {} is to the {side} of the {}, right or wrong?", "Is the {} more to the {side} than the {}?",
+)  # fmt: skip
+WHICH_SIDE = (
+    "Which is further {side}, the {} or the {}?", "Which one is further {side}, the {} or the {}?",
+    "What is more to the {side}, the {} or the {}?", "Is the {} or the {} further {side}?",
+    "Which is on the {side}, the {} or the {}?", "What is further {side}: the {} or the {}?",
+    "{side}most, the {} or the {}?", "Who is more to the {side}, the {} or the {}?",
+    "Out of the {} and the {}, which is further {side}?", "Further {side}: the {} or the {}?",
+)  # fmt: skip
+PLACE_NAMED = (
+    "Where is {}?", "Where in the picture is {}?", "Where do you see {}?", "Where can I find {}?",
+    "In which part of the picture is {}?", "Whereabouts is {}?", "Tell me where {} is.",
+    "Can you tell me where {} is?", "What is the position of {}?", "Say where {} is.",
+)  # fmt: skip
+FOLLOW_PLACE = (
+    "Where is it?", "And where is it?", "Where in the picture?", "Whereabouts?",
+    "In which part of the picture is it?", "Where is @1?",
+)  # fmt: skip
+FOLLOW_COUNT = (
+    "How many of them are there?", "How many are there?", "How many?", "Count them.",
+    "How many of those do you see?", "And how many in all?",
+)  # fmt: skip
+FOLLOW_MORE = (
+    "Are there more?", "Is there another one?", "Any others?", "Are there any more of them?",
+    "Is there one more?", "Do you see another?",
+)  # fmt: skip
+FOLLOW_OTHERS = (
+    "Show me the others.", "Where are the others?", "Find the others.", "Point to the others.",
+    "Mark the other ones.", "And the rest?",
+)  # fmt: skip
+FOLLOW_MASK = (
+    "Segment it.", "Cut it out.", "Give me its mask.", "Outline it.", "Draw its outline.",
+    "Segment @1.",
+)  # fmt: skip
+FOLLOW_COLOUR = (
+    "What colour are its clothes?", "What is it wearing?", "What colour is it wearing?",
+    "And the colour of the clothes?", "Which colour do they wear?", "What color does @1 wear?",
+)  # fmt: skip
+FOLLOW_DESCRIBE = (
+    "Describe it.", "Tell me more about it.", "What does it look like?", "Say more.",
+    "Can you describe it?", "Describe @1.",
+)  # fmt: skip
 COLOUR = (
     "What colour is the clothing of @1?", "What color does @1 wear?", "Which colour is @1 wearing?",
     "What colour is the top of @1?", "Colour of the clothes of @1?", "What color is @1 in?",
@@ -103,16 +161,3 @@ def mentions_side(text: str) -> bool:
 def swap_sides(text: str) -> str:
     """Returns the text for the mirrored picture: left and right change places."""
     return _SIDE.sub(lambda match: _SIDES[match.group().lower()], text)
-
-
-_IRREGULAR = {
-    "person": "people", "sheep": "sheep", "knife": "knives", "skis": "skis", "scissors": "scissors",
-    "mouse": "mice", "wine glass": "wine glasses", "bus": "buses", "couch": "couches",
-    "bench": "benches", "sandwich": "sandwiches", "toothbrush": "toothbrushes",
-    "broccoli": "broccoli", "baseball glove": "baseball gloves",
-}  # fmt: skip
-
-
-def plural(name: str) -> str:
-    """Returns the plural of a class name."""
-    return _IRREGULAR.get(name, name + "s")

@@ -164,6 +164,23 @@ def test_a_new_question_does_not_see_the_last_one() -> None:
     assert len(second) != len(first) or not torch.equal(second[0], first[0])
 
 
+def test_earlier_turns_are_read_as_they_are_taught() -> None:
+    earlier, later = tiny.turns()[2], Turn("Where is @1?", Answer("blue square"))
+    lesson = Lesson(Size(96, 64), [], [], talks=[[earlier, later]])
+    batch, _ = Collator(tiny.vocabulary(), tiny.tree())([lesson], _encoded().sight)
+    with torch.inference_mode():
+        out = tiny.model()(batch)
+    start = batch.rows.ids[0].tolist().index(Special.EOS.id)
+    told = (batch.rows.labels[0] != -100) & (torch.arange(batch.rows.ids.shape[1]) > start)
+    talk = Dictated(tiny.model(), tiny.vocabulary(), _encoded(), THRESHOLD)
+    talk.dictate(batch.rows.labels[0, told].tolist())
+    shapes = [region.shape for region in earlier.regions]
+    list(talk.answer(later.question, ["@1"], shapes, 99, None, [earlier]))
+    wanted = tiny.model().prefixed.logits(out.states[0, told])
+    assert tiny.close(torch.stack(talk.heard), wanted)
+    assert not tiny.close(wanted[0], _dictated(replace(later, regions=earlier.regions))[0].heard[0])
+
+
 def test_length_and_stop_end_an_answer() -> None:
     def ask(max_tokens: int, stop_after: int) -> Answer:
         calls = iter(range(100))

@@ -1,0 +1,87 @@
+"""From turns to tokens: words, region slots and grounded phrases, one turn behind the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from model.config import DecoderConfig
+from model.tokens import Special, TokenRow, Vocabulary, join, mark, referred
+from model.types import Answer, Grounding, Shape, Turn
+
+
+MAX_RECALLED = 3
+"""Earlier turns that are read with a new question; the newest ones."""
+MAX_RECALLED_TEXT = 240
+"""Characters of an earlier answer; longer ones, such as long lists, are not read again."""
+
+
+def recalled(history: Sequence[Turn]) -> list[Turn]:
+    """Returns the earlier turns that are read with a new question."""
+    short = [turn for turn in history if len(turn.answer.text) <= MAX_RECALLED_TEXT]
+    return short[-MAX_RECALLED:]
+
+
+def dialogue_row(
+    turns: Sequence[Turn],
+    vocabulary: Vocabulary,
+    config: DecoderConfig,
+    drawn_before: Mapping[str, Shape] | None = None,
+) -> tuple[TokenRow, list[Shape]]:
+    """Returns the tokens of turns that follow each other, and the shapes of their region slots.
+
+    Args:
+        turns: in their order; each may name regions that an earlier one has drawn.
+        vocabulary: of the model.
+        config: how many tokens a region and a grounded phrase take.
+        drawn_before: regions of turns that are not among these.
+
+    Raises:
+        RegionError: a question names a region that nobody has drawn.
+    """
+    rows: list[TokenRow] = []
+    shapes: list[Shape] = []
+    known: dict[str, Shape] = dict(drawn_before or {})
+    for turn in turns:
+        row, slots = _turn_row(turn, known, vocabulary, config)
+        rows.append(row)
+        shapes += slots
+        known |= {region.name: region.shape for region in turn.regions}
+    return join(rows), shapes
+
+
+def _turn_row(
+    turn: Turn, known: Mapping[str, Shape], vocabulary: Vocabulary, config: DecoderConfig
+) -> tuple[TokenRow, list[Shape]]:
+    drawn = {region.name: region.shape for region in turn.regions}
+    slots = referred(turn.question, list(drawn), list(known))
+    question = vocabulary.question(turn.question, slots, config.num_region_tokens)
+    groundings = kept_groundings(turn.answer)
+    spans = [(g.phrase.start or 0, g.phrase.end or 0) for g in groundings]
+    routes = iter([route_of(grounding) for grounding in groundings])
+    pieces = [
+        replace(piece, route=next(routes)) if piece.route else piece
+        for piece in mark(turn.answer.text, spans, Special.GRD)
+    ]
+    shapes = {**known, **drawn}
+    return vocabulary.turn(question, pieces, config.num_links), [shapes[name] for name in slots]
+
+
+def route_of(grounding: Grounding) -> Special:
+    """Returns the routing token that a grounding is written with."""
+    if grounding.masks:
+        return Special.SEG
+    return Special.POSE if grounding.keypoints else Special.GRD
+
+
+def kept_groundings(answer: Answer) -> list[Grounding]:
+    """Returns the groundings that `mark` keeps: ordered, the later of two overlapping left out."""
+    kept: list[Grounding] = []
+    place = 0
+    spanned = [g for g in answer.groundings if g.phrase.start is not None and g.phrase.end]
+    for grounding in sorted(spanned, key=lambda g: (g.phrase.start or 0, g.phrase.end or 0)):
+        start, end = grounding.phrase.start or 0, grounding.phrase.end or 0
+        if place <= start < end:
+            kept.append(grounding)
+            place = end
+    return kept
