@@ -9,7 +9,6 @@ from model.config import DecoderConfig
 from model.tokens import Special, TokenRow, Vocabulary, join, mark, referred
 from model.types import Answer, Grounding, Shape, Turn
 
-
 MAX_RECALLED = 3
 """Earlier turns that are read with a new question; the newest ones."""
 MAX_RECALLED_TEXT = 240

@@ -81,8 +81,9 @@ class ObjectEncoder(nn.Module):
 class ObjectContext(nn.Module):
     """Object queries that know the rest of the picture.
 
-    The best objects are image tokens too, and the language model reads all of them in the light of
-    each other: which is leftmost, which is held by whom. What it made of each is added to its query.
+    The best objects are image tokens too, and the language model reads all of them in the light
+    of each other: which is leftmost, which is held by whom. What it made of each is added to its
+    query.
     """
 
     def __init__(self, config: ModelConfig) -> None:

@@ -77,7 +77,7 @@ SIDE_NAMED = (
     "Is the {} on the {side} of the {}?", "Is the {} further {side} than the {}?",
     "Does the {} stand to the {side} of the {}?", "Do you see the {} to the {side} of the {}?",
     "Can I find the {} {side} of the {}?", "Is it true that the {} is {side} of the {}?",
-    "The {} is to the {side} of the {}, right or wrong?", "Is the {} more to the {side} than the {}?",
+    "The {} is {side} of the {}, true or not?", "Is the {} more to the {side} than the {}?",
 )  # fmt: skip
 WHICH_SIDE = (
     "Which is further {side}, the {} or the {}?", "Which one is further {side}, the {} or the {}?",
