@@ -46,6 +46,7 @@ class Job:
         born: when that process began.
         exit_code: None if nobody saw it.
         message: a sentence for people about how it ended; after a crash with the last log lines.
+        after: id of the job that must be done first; if that one fails, this one never starts.
     """
 
     id: str
@@ -59,6 +60,18 @@ class Job:
     born: float | None = None
     exit_code: int | None = None
     message: str = ""
+    after: str | None = None
+
+    @property
+    def verb(self) -> str:
+        """What the job does, one of `VERBS`."""
+        return self.arguments[0]
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The options it was given, by name without dashes."""
+        words = (word[2:].partition("=") for word in self.arguments if word.startswith("--"))
+        return {name: value for name, _, value in words}
 
     @property
     def finished(self) -> bool:

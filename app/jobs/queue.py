@@ -38,6 +38,7 @@ from model.errors import ConfigError, InputError
 Json = dict[str, Any]
 
 MAX_WAITING = 20
+LOST = "Never started: what had to be done first did not end well."
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 _READ_BYTES = 4_000_000
 _TAIL_LINES = 40
@@ -69,14 +70,25 @@ class Jobs:
         self._watcher: threading.Thread | None = None
 
     def submit(
-        self, verb: str, options: Mapping[str, object] | None = None, paths: Sequence[Path] = ()
+        self,
+        verb: str,
+        options: Mapping[str, object] | None = None,
+        paths: Sequence[Path] = (),
+        *,
+        after: Job | None = None,
     ) -> Job:
         """Puts a run at the end of the queue; see `command_line` for the arguments.
+
+        Args:
+            verb: what to do.
+            options: of the command line.
+            paths: of the command line.
+            after: a job that must be done first; if it fails, the new one never starts.
 
         Raises:
             ConfigError: the queue is full, or a word cannot be passed on.
         """
-        return self._enqueue(command_line(verb, options, paths))
+        return self._enqueue(command_line(verb, options, paths), after.id if after else None)
 
     def again(self, identifier: str) -> Job:
         """Puts a finished run in the queue once more; training goes on where it was saved.
@@ -87,15 +99,15 @@ class Jobs:
         job = self.get(identifier)
         if not job.finished:
             raise InputError(f"Run {identifier} has not ended; it need not be asked for again.")
-        return self._enqueue(job.arguments)
+        return self._enqueue(job.arguments, None)
 
-    def _enqueue(self, arguments: tuple[str, ...]) -> Job:
+    def _enqueue(self, arguments: tuple[str, ...], after: str | None) -> Job:
         with self._lock:
             if sum(job.state is State.WAITING for job in self._read_all()) >= MAX_WAITING:
                 raise ConfigError(f"{MAX_WAITING} runs are waiting already; stop one first.")
             now = time.time()
             stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
-            job = Job(f"{stamp}-{secrets.token_hex(4)}", arguments, created=now)
+            job = Job(f"{stamp}-{secrets.token_hex(4)}", arguments, created=now, after=after)
             (self.folder / job.id).mkdir()
             self._write(job)
         return job
@@ -182,9 +194,23 @@ class Jobs:
         """Notes which run has ended, and starts the next one if none is running."""
         with self._lock:
             jobs = [self._settled(job) if job.state in ALIVE else job for job in self._read_all()]
-            waiting = [job for job in jobs if job.state is State.WAITING]
-            if waiting and not any(job.state in ALIVE for job in jobs):
-                self._launch(waiting[0])
+            for job in jobs:
+                if job.state is State.WAITING and self._pointless(job):
+                    self._write(replace(job, state=State.STOPPED, ended=time.time(), message=LOST))
+                elif job.state is State.WAITING:
+                    if not any(other.state in ALIVE for other in jobs):
+                        self._launch(job)
+                    return
+
+    def _pointless(self, job: Job) -> bool:
+        """Returns whether the job that must be done first has ended in any other way."""
+        if job.after is None:
+            return False
+        try:
+            first = self.get(job.after)
+        except InputError:  # deleted
+            return True
+        return first.finished and first.state is not State.DONE
 
     def _launch(self, job: Job) -> None:
         # Written before the process exists: were the server killed in between, the next one finds

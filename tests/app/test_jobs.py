@@ -113,6 +113,22 @@ def test_a_stopped_run_saves_and_a_waiting_one_never_starts(jobs: Jobs, tmp_path
     assert jobs.get(waiting.id).started is None
 
 
+def test_a_run_that_needs_another_starts_only_if_that_one_is_done(
+    jobs: Jobs, tmp_path: Path
+) -> None:
+    good = jobs.submit("train", {"out": tmp_path / "gate"})
+    served = jobs.submit("compare", {"out": tmp_path / "gate"}, after=good)
+    bad = jobs.submit("train", {"name": "refuse"})
+    lost = jobs.submit("compare", {"out": tmp_path / "never"}, after=bad)
+    (tmp_path / "gate").touch()
+    assert _ended(jobs, served).state is State.DONE
+    ended = _ended(jobs, lost)
+    assert (ended.state, ended.started) == (State.STOPPED, None)
+    assert "did not end well" in ended.message
+    assert jobs.get(lost.id).options == {"out": str(tmp_path / "never")}
+    assert lost.verb == "compare"
+
+
 def test_a_run_that_will_not_end_is_ended_after_the_grace(tmp_path: Path) -> None:
     jobs = _queue(tmp_path, grace=0.0)
     job = jobs.submit("train", {"name": "stubborn", "out": tmp_path / "never"})
