@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Request,
+    sync_playwright,
+)
 
 from tests.browser.visitor import Visitor
 
@@ -24,7 +29,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-Visit = Callable[..., Visitor]
 
 
 @pytest.fixture(scope="session")
@@ -61,36 +65,89 @@ def browser(chromium: str) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def visit(browser: Browser, site: str) -> Iterator[Visit]:
-    """Opens the page for one more person, in a browser profile of their own."""
-    visitors: list[Visitor] = []
+class Visits:
+    """Opens the page for people; their consoles must be clean when they leave.
 
-    def arrive(
-        width: int = 1440, height: int = 900, theme: str = "light", **context: Any
+    Args:
+        browser: where tabs open.
+        site: the page's address.
+        profiles: for a mouse (False) and for a finger (True), so that tabs of one kind of device
+            share what the browser has loaded already.
+    """
+
+    def __init__(self, browser: Browser, site: str, profiles: dict[bool, BrowserContext]) -> None:
+        self.browser, self.site, self.profiles = browser, site, profiles
+        self.visitors: list[Visitor] = []
+
+    def __call__(
+        self,
+        width: int = 1440,
+        height: int = 900,
+        theme: str = "light",
+        phone: bool = False,
+        stranger: bool = False,
     ) -> Visitor:
-        tab = browser.new_context(
-            viewport={"width": width, "height": height}, accept_downloads=True, **context
-        ).new_page()
-        visitor = Visitor(tab)
-        visitors.append(visitor)
+        """Returns a visitor whose page is there with its model.
 
+        Args:
+            width: of the window.
+            height: of the window.
+            theme: light or dark.
+            phone: whether it has a finger in place of a mouse.
+            stranger: whether it is somebody else than the visitors before.
+        """
+        profile = None if stranger else self.profiles.get(phone)
+        if profile is None:
+            profile = self.browser.new_context(
+                accept_downloads=True, has_touch=phone, is_mobile=phone
+            )
+            self.profiles.setdefault(phone, profile)
+        tab = profile.new_page()
+        tab.set_viewport_size({"width": width, "height": height})
+        visitor = Visitor(tab)
+        self.visitors.append(visitor)
+        self._watch(visitor)
+        visitor.arrive(self.site, theme)
+        return visitor
+
+    def _watch(self, visitor: Visitor) -> None:
         def note(message: ConsoleMessage) -> None:
             if message.type in ("error", "warning"):
                 visitor.errors.append(message.text)
 
         def watch(request: Request) -> None:
-            if not request.url.startswith((site, "data:", "blob:")):
+            if not request.url.startswith((self.site, "data:", "blob:")):
                 visitor.outside.append(request.url)
 
-        tab.on("console", note)
-        tab.on("pageerror", lambda error: visitor.errors.append(str(error)))
-        tab.on("request", watch)
-        visitor.arrive(site, theme)
-        return visitor
+        visitor.page.on("console", note)
+        visitor.page.on("pageerror", lambda error: visitor.errors.append(str(error)))
+        visitor.page.on("request", watch)
 
-    yield arrive
-    for visitor in visitors:
-        visitor.page.context.close()
-    assert [v.errors for v in visitors if v.errors] == []
-    assert [v.outside for v in visitors if v.outside] == []
+    def leave(self) -> None:
+        """Closes all tabs; fails if a console complained or a request left the site."""
+        left, self.visitors = self.visitors, []
+        for visitor in left:
+            visitor.page.close()
+        assert [v.errors for v in left if v.errors] == []
+        assert [v.outside for v in left if v.outside] == []
+
+
+@pytest.fixture(scope="session")
+def profiles() -> dict[bool, BrowserContext]:
+    """Browser profiles that visitors share."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def visits(browser: Browser, site: str, profiles: dict[bool, BrowserContext]) -> Iterator[Visits]:
+    """Opens tabs that stay open over the tests of a file."""
+    visits = Visits(browser, site, profiles)
+    yield visits
+    visits.leave()
+
+
+@pytest.fixture
+def visit(visits: Visits) -> Iterator[Visits]:
+    """Opens the page for one more person; closes it after the test."""
+    yield visits
+    visits.leave()

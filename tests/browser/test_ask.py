@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visits
 from tests.browser.visitor import PATIENCE
 
 pytestmark = pytest.mark.browser
 
 
-def test_the_page_is_understood_at_once(visit: Visit) -> None:
+def test_the_page_is_understood_at_once(visit: Visits) -> None:
     me = visit()
     assert me.text(".brand h1") == "Deixis"
     assert "fake-tiny" in me.text(".brand .model")
@@ -20,7 +20,7 @@ def test_the_page_is_understood_at_once(visit: Visit) -> None:
     assert "Choose a picture first" in me.see("#trouble .trouble").inner_text()
 
 
-def test_a_click_names_the_thing_and_draws_its_box(visit: Visit) -> None:
+def test_a_click_names_the_thing_and_draws_its_box(visit: Visits) -> None:
     me = visit()
     me.open_sample()
     assert me.count(".dx-hint") == 1
@@ -36,7 +36,7 @@ def test_a_click_names_the_thing_and_draws_its_box(visit: Visit) -> None:
     assert me.evaluate("document.querySelector('.dx-picture').src.length") > 10_000
 
 
-def test_right_click_rules_out_and_asks_again(visit: Visit) -> None:
+def test_right_click_rules_out_and_asks_again(visit: Visits) -> None:
     me = visit()
     me.open_sample()
     me.click(0.2, 0.2, button="right")
@@ -50,7 +50,7 @@ def test_right_click_rules_out_and_asks_again(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("zooms", [0, 3])
-def test_a_drawn_box_is_exact_at_every_zoom(visit: Visit, zooms: int) -> None:
+def test_a_drawn_box_is_exact_at_every_zoom(visit: Visits, zooms: int) -> None:
     me = visit()
     me.open_sample(1)
     for _ in range(zooms):
@@ -70,7 +70,7 @@ def test_a_drawn_box_is_exact_at_every_zoom(visit: Visit, zooms: int) -> None:
         assert abs(lit[key] - side) * size <= 1.5, key
 
 
-def test_scribble_and_brush_are_marks_too(visit: Visit) -> None:
+def test_scribble_and_brush_are_marks_too(visit: Visits) -> None:
     me = visit()
     me.open_sample()
     me.take("scribble")
@@ -85,7 +85,7 @@ def test_scribble_and_brush_are_marks_too(visit: Visit) -> None:
     assert "Segment @2." in me.page.locator("#chat .user.message").last.inner_text()
 
 
-def test_undo_redo_delete_and_clear(visit: Visit) -> None:
+def test_undo_redo_delete_and_clear(visit: Visits) -> None:
     me = visit()
     me.open_sample()
     me.take("box")
@@ -106,7 +106,7 @@ def test_undo_redo_delete_and_clear(visit: Visit) -> None:
     me.await_count(".dx-name", 1)
 
 
-def test_a_mark_can_be_moved_and_resized(visit: Visit) -> None:
+def test_a_mark_can_be_moved_and_resized(visit: Visits) -> None:
     me = visit()
     me.open_sample()
     me.take("box")
@@ -122,7 +122,7 @@ def test_a_mark_can_be_moved_and_resized(visit: Visit) -> None:
     assert [round(lit[key], 2) for key in ("x0", "y0", "x1", "y1")] == [0.3, 0.3, 0.6, 0.7]
 
 
-def test_phrases_and_boxes_light_each_other_up(visit: Visit) -> None:
+def test_phrases_and_boxes_light_each_other_up(visit: Visits) -> None:
     me = visit()
     me.open_sample()
     me.ask("Describe this picture.")
@@ -142,7 +142,7 @@ def test_phrases_and_boxes_light_each_other_up(visit: Visit) -> None:
     me.await_count(".dx-lit", 2)
 
 
-def test_a_phrase_of_an_older_answer_brings_it_back(visit: Visit) -> None:
+def test_a_phrase_of_an_older_answer_brings_it_back(visit: Visits) -> None:
     me = visit()
     me.open_sample()
     me.ask("Describe this picture.")
@@ -155,7 +155,7 @@ def test_a_phrase_of_an_older_answer_brings_it_back(visit: Visit) -> None:
     me.await_count(".dx-lit", 1)
 
 
-def test_the_threshold_filters_at_once(visit: Visit) -> None:
+def test_the_threshold_filters_at_once(visit: Visits) -> None:
     me = visit()
     me.open_sample()
     me.ask("find all dogs")
@@ -171,7 +171,7 @@ def test_the_threshold_filters_at_once(visit: Visit) -> None:
     me.see("#chat .absent")
 
 
-def test_what_is_not_there_is_said_plainly(visit: Visit) -> None:
+def test_what_is_not_there_is_said_plainly(visit: Visits) -> None:
     me = visit()
     me.open_sample()
     me.ask("the unicorn")
@@ -186,7 +186,7 @@ def test_what_is_not_there_is_said_plainly(visit: Visit) -> None:
     assert "3000 characters" in me.see("#trouble .trouble", "3000").inner_text()
 
 
-def test_an_answer_streams_and_can_be_stopped(visit: Visit) -> None:
+def test_an_answer_streams_and_can_be_stopped(visit: Visits) -> None:
     me = visit()
     me.open_sample()
     me.ask("Describe this slowly.")
@@ -197,7 +197,7 @@ def test_an_answer_streams_and_can_be_stopped(visit: Visit) -> None:
     assert "between two people" not in me.text("#chat .bot.message")
 
 
-def test_retry_and_clear(visit: Visit) -> None:
+def test_retry_and_clear(visit: Visits) -> None:
     me = visit()
     me.open_sample()
     me.ask("Describe this picture.")
@@ -211,7 +211,7 @@ def test_retry_and_clear(visit: Visit) -> None:
     assert me.count(".dx-chip") == 0
 
 
-def test_starters_and_quick_actions(visit: Visit) -> None:
+def test_starters_and_quick_actions(visit: Visits) -> None:
     me = visit()
     me.open_sample()
     me.page.click("#starters button >> nth=0")
@@ -226,7 +226,7 @@ def test_starters_and_quick_actions(visit: Visit) -> None:
     assert "pose of @1" in me.page.locator("#chat .user.message").last.inner_text()
 
 
-def test_marks_are_offered_while_typing(visit: Visit) -> None:
+def test_marks_are_offered_while_typing(visit: Visits) -> None:
     me = visit()
     me.open_sample()
     me.take("box")
@@ -244,7 +244,7 @@ def test_marks_are_offered_while_typing(visit: Visit) -> None:
     assert me.text("#chat .mk") == "@2"
 
 
-def test_the_words_can_be_played(visit: Visit) -> None:
+def test_the_words_can_be_played(visit: Visits) -> None:
     me = visit()
     me.open_sample()
     me.ask("Describe this picture.")
@@ -256,7 +256,7 @@ def test_the_words_can_be_played(visit: Visit) -> None:
     me.await_count(".dx-word", 0)
 
 
-def test_everything_works_by_keyboard(visit: Visit) -> None:
+def test_everything_works_by_keyboard(visit: Visits) -> None:
     me = visit()
     me.open_sample()
     me.ask("Describe this picture.")
@@ -277,8 +277,8 @@ def test_everything_works_by_keyboard(visit: Visit) -> None:
     me.page.keyboard.press("0")
 
 
-def test_a_finger_taps_and_presses_long(visit: Visit) -> None:
-    me = visit(390, 844, has_touch=True, is_mobile=True)
+def test_a_finger_taps_and_presses_long(visit: Visits) -> None:
+    me = visit(390, 844, phone=True)
     me.page.locator(".dx-samples button").first.tap()
     me.see(".dx-status", "encoded")
     me.page.touchscreen.tap(*me.place(0.4, 0.5))

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visits
 from tests.browser.visitor import PATIENCE, Visitor
 
 pytestmark = pytest.mark.browser
 
 
-def correcting(visit: Visit) -> Visitor:
+def correcting(visit: Visits) -> Visitor:
     me = visit()
     me.open_sample()
     me.ask("Describe this picture.")
@@ -23,7 +23,7 @@ def correcting(visit: Visit) -> Visitor:
     return me
 
 
-def test_boxes_are_moved_named_drawn_and_deleted(visit: Visit) -> None:
+def test_boxes_are_moved_named_drawn_and_deleted(visit: Visits) -> None:
     me = correcting(visit)
     me.click(0.45, 0.4)
     field = me.see(".dx-menu input")
@@ -61,7 +61,7 @@ def select_words(me: Visitor, words: str) -> None:
     )
 
 
-def test_words_are_linked_to_boxes_and_saved(visit: Visit) -> None:
+def test_words_are_linked_to_boxes_and_saved(visit: Visits) -> None:
     me = correcting(visit)
     select_words(me, "the grass")
     me.page.click(".ed-chips button:has-text('2')")
@@ -82,7 +82,7 @@ def test_words_are_linked_to_boxes_and_saved(visit: Visit) -> None:
     me.await_count(".shelf figure", 0)
 
 
-def test_a_box_without_a_label_is_refused_beside_the_button(visit: Visit) -> None:
+def test_a_box_without_a_label_is_refused_beside_the_button(visit: Visits) -> None:
     me = correcting(visit)
     me.take("box")
     me.drag((0.8, 0.8), (0.95, 0.95))
@@ -91,7 +91,7 @@ def test_a_box_without_a_label_is_refused_beside_the_button(visit: Visit) -> Non
     assert "no label" in me.see("#said .trouble").inner_text()
 
 
-def test_leaving_shows_the_answer_again(visit: Visit) -> None:
+def test_leaving_shows_the_answer_again(visit: Visits) -> None:
     me = correcting(visit)
     me.page.click("button[role=tab]:has-text('Ask')")
     me.await_count(".dx-edit", 0)
@@ -100,7 +100,7 @@ def test_leaving_shows_the_answer_again(visit: Visit) -> None:
     me.answered(2)
 
 
-def test_the_conversation_is_taken_home(visit: Visit, tmp_path: Path) -> None:
+def test_the_conversation_is_taken_home(visit: Visits, tmp_path: Path) -> None:
     me = correcting(visit)
     me.page.click("#takeout button:has-text('Take home')")
     me.page.click("button:has-text('Make the file')")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visits
 
 pytestmark = pytest.mark.browser
 
@@ -31,11 +31,18 @@ READ = (
 )
 
 
+BUTTONS_FIT = """() => [...document.querySelectorAll('.dx-bar button, #quick button')]
+  .filter(e => e.checkVisibility()).every(e => { const r = e.getBoundingClientRect();
+    return r.left >= 0 && r.right <= innerWidth && r.width >= 24 && r.height >= 24; })"""
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 1024, 390])
-def test_nothing_overflows_and_all_can_be_read(visit: Visit, width: int, theme: str) -> None:
-    touch = width == 390
-    me = visit(width, 844 if touch else 900, theme, has_touch=touch, is_mobile=touch)
+@pytest.mark.parametrize("widths", [(1440, 1024), (390,)])
+def test_nothing_overflows_and_all_can_be_read(
+    visit: Visits, widths: tuple[int, ...], theme: str
+) -> None:
+    phone = widths == (390,)
+    me = visit(widths[0], 844 if phone else 900, theme, phone=phone)
     me.open_sample()
     me.ask("what is @9?")
     me.see("#trouble .trouble")
@@ -44,18 +51,15 @@ def test_nothing_overflows_and_all_can_be_read(visit: Visit, width: int, theme: 
     me.answered()
     me.ask("the unicorn")
     me.answered(2)
-    weak += [pair for pair in me.evaluate(CONTRAST, READ) if pair[1] < 4.5]
-    assert weak == []
-    assert me.evaluate("document.documentElement.scrollWidth") <= width
-    assert me.evaluate(
-        """() => [...document.querySelectorAll('.dx-bar button, #quick button')]
-             .filter(e => e.checkVisibility()).every(e => {
-               const r = e.getBoundingClientRect();
-               return r.left >= 0 && r.right <= innerWidth && r.width >= 24 && r.height >= 24; })"""
-    )
+    for width in widths:
+        me.page.set_viewport_size({"width": width, "height": 844 if phone else 900})
+        weak += [pair for pair in me.evaluate(CONTRAST, READ) if pair[1] < 4.5]
+        assert weak == [], width
+        assert me.evaluate("document.documentElement.scrollWidth") <= width
+        assert me.evaluate(BUTTONS_FIT), width
 
 
-def test_focus_can_be_seen(visit: Visit) -> None:
+def test_focus_can_be_seen(visit: Visits) -> None:
     me = visit()
     me.open_sample()
     me.ask("Describe this picture.")
@@ -68,7 +72,7 @@ def test_focus_can_be_seen(visit: Visit) -> None:
         assert width >= 2, selector
 
 
-def test_a_thousand_boxes_stay_fluid(visit: Visit) -> None:
+def test_a_thousand_boxes_stay_fluid(visit: Visits) -> None:
     me = visit()
     me.open_sample()
     me.ask("show a thousand things")
@@ -92,8 +96,9 @@ def test_a_thousand_boxes_stay_fluid(visit: Visit) -> None:
     assert spent[len(spent) // 2] <= 50
 
 
-def test_the_animations_stop_for_who_wants_rest(visit: Visit) -> None:
-    me = visit(reduced_motion="reduce")
+def test_the_animations_stop_for_who_wants_rest(visit: Visits) -> None:
+    me = visit()
+    me.page.emulate_media(reduced_motion="reduce")
     me.open_sample()
     name = "getComputedStyle(document.querySelector('.dx-hint')).animationName"
     assert me.evaluate(name) == "none"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visits
 from tests.browser.visitor import Visitor
 from tests.fakes import HOSTILE
 
@@ -47,7 +47,7 @@ def natural(me: Visitor) -> list[int]:
     )
 
 
-def test_a_chosen_picture_is_shown_and_asked(visit: Visit) -> None:
+def test_a_chosen_picture_is_shown_and_asked(visit: Visits) -> None:
     me = visit()
     send(me, "mine.jpg", picture())
     me.see(".dx-status", "encoded")
@@ -58,14 +58,14 @@ def test_a_chosen_picture_is_shown_and_asked(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("event", ["paste", "drop"])
-def test_a_picture_can_be_pasted_and_dropped(visit: Visit, event: str) -> None:
+def test_a_picture_can_be_pasted_and_dropped(visit: Visits, event: str) -> None:
     me = visit()
     hand_over(me, event, picture())
     me.see(".dx-status", "encoded")
     assert natural(me) == [320, 200]
 
 
-def test_a_turned_photograph_stands_upright(visit: Visit) -> None:
+def test_a_turned_photograph_stands_upright(visit: Visits) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     me = visit()
@@ -74,7 +74,7 @@ def test_a_turned_photograph_stands_upright(visit: Visit) -> None:
     assert natural(me) == [200, 320]
 
 
-def test_a_large_picture_stays_exact(visit: Visit) -> None:
+def test_a_large_picture_stays_exact(visit: Visits) -> None:
     me = visit()
     send(me, "large.jpg", picture(4000, 3000))
     me.see(".dx-status", "encoded")
@@ -91,7 +91,7 @@ def test_a_large_picture_stays_exact(visit: Visit) -> None:
     assert [round(lit[key], 3) for key in ("x0", "y0", "x1", "y1")] == pytest.approx(box, abs=0.002)
 
 
-def test_what_is_no_picture_is_refused_beside_the_picture(visit: Visit) -> None:
+def test_what_is_no_picture_is_refused_beside_the_picture(visit: Visits) -> None:
     me = visit()
     me.open_sample()
     send(me, "broken.jpg", picture()[:200])
@@ -106,7 +106,7 @@ def test_what_is_no_picture_is_refused_beside_the_picture(visit: Visit) -> None:
     me.answered()
 
 
-def test_hostile_words_and_names_are_inert_everywhere(visit: Visit) -> None:
+def test_hostile_words_and_names_are_inert_everywhere(visit: Visits) -> None:
     me = visit()
     send(me, f"{HOSTILE[:90].replace('/', '')}.jpg", picture())
     me.see(".dx-status", "encoded")
@@ -127,8 +127,8 @@ def test_hostile_words_and_names_are_inert_everywhere(visit: Visit) -> None:
     assert me.evaluate("document.querySelectorAll('#chat img[src=x], #chat script').length") == 0
 
 
-def test_two_people_never_see_each_other(visit: Visit) -> None:
-    me, you = visit(), visit()
+def test_two_people_never_see_each_other(visit: Visits) -> None:
+    me, you = visit(), visit(stranger=True)
     me.open_sample(0)
     me.click(0.5, 0.5)
     me.answered()
@@ -141,7 +141,7 @@ def test_two_people_never_see_each_other(visit: Visit) -> None:
     assert "What is" in me.text("#chat .user.message")
 
 
-def test_another_picture_begins_anew(visit: Visit, tmp_path: Path) -> None:
+def test_another_picture_begins_anew(visit: Visits, tmp_path: Path) -> None:
     me = visit()
     me.open_sample(0)
     me.click(0.5, 0.5)
