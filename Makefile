@@ -36,8 +36,9 @@ help:
 run: setup
 	$(BIN)/python app.py $(ARGS)
 
+# A file of tests stays with one worker; more workers than four would want more memory than time.
 test: setup-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-slow: setup-dev
 	$(BIN)/python -m pytest -m slow --timeout 3600 $(ARGS)

@@ -14,6 +14,11 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
+if os.environ.get("PYTEST_XDIST_WORKER"):
+    # Workers share the cores among them; each fights the others if it takes all. Set before torch
+    # is imported, and for the processes that tests start.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # No time limits: machines are shared. In CI the same examples every time.
 settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("house")
