@@ -104,7 +104,9 @@ def test_nothing_is_installed_twice(tmp_path: Path, root: Path) -> None:
     assert machine.make("run", "ARGS=--port 1").returncode == 0
     assert machine.asked() == ["app.py --port 1"]
     assert machine.make("test").returncode == 0
-    assert machine.asked() == ["-r requirements-dev.txt", "-m pytest"]
+    installed, tested = machine.asked()
+    assert installed == "-r requirements-dev.txt"
+    assert tested.startswith("-m pytest ")
     requirements = machine.project / "requirements.txt"
     stamp = (machine.project / ".venv/installed-dev").stat().st_mtime_ns
     os.utime(requirements, ns=(stamp + 10**9, stamp + 10**9))
