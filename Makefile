@@ -55,8 +55,7 @@ train: setup-dev
 	$(BIN)/python -m model.training train --data $(DATA) $(ARGS)
 
 bench: setup
-	@test -d bench || { echo "There is no benchmark yet; see CHANGELOG.md."; exit 1; }
-	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m tests.bench $(ARGS)
 
 # Brings the tree in README.md up to date with the disk.
 tree: setup-dev

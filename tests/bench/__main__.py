@@ -1,0 +1,40 @@
+"""`make bench`: measures speed side by side, prints the table, keeps the raw numbers in docs/."""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+
+import torch
+
+from tests.bench.contest import hold
+from tests.bench.contests import contests
+from tests.bench.start import cold_start
+
+OUT = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.json"
+HEAD = "| what | against | ours | theirs | faster | target |\n|---|---|---|---|---|---|"
+
+
+def main() -> None:
+    """Holds every contest, prints as it goes and writes the raw seconds."""
+    kept = []
+    print(HEAD)
+    for contest in contests():
+        outcome = hold(contest)
+        print(outcome.row(), flush=True)
+        kept.append({"what": contest.what, "against": contest.against, "target": contest.target,
+                     "ours": outcome.ours, "theirs": outcome.theirs})  # fmt: skip
+    start = cold_start()
+    print(
+        f"\nCold start: page after {start.ready:.1f} s, first answer after {start.answered:.1f} s, "
+        f"{start.peak:.0f} MB (targets: 15 s and 1,500 MB on 2 cores)"
+    )
+    machine = f"{platform.machine()}, torch {torch.__version__}, {torch.get_num_threads()} threads"
+    rows = {"machine": machine, "contests": kept,
+            "cold_start": {"ready": start.ready, "answered": start.answered, "megabytes": start.peak}}  # fmt: skip
+    OUT.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
