@@ -79,7 +79,9 @@ def picture(width: int = 96, height: int = 64, seed: int = 0) -> Image.Image:
     draw = ImageDraw.Draw(image)
     for box, colour in ((LEFT, "red"), (RIGHT, "blue")):
         x0, y0, x1, y1 = box.as_tuple()
-        draw.rectangle([x0 * width, y0 * height, x1 * width - 1, y1 * height - 1], fill=colour)
+        corners = [x0 * width, y0 * height, x1 * width - 1, y1 * height - 1]
+        if corners[0] <= corners[2] and corners[1] <= corners[3]:  # Some pictures are too small.
+            draw.rectangle(corners, fill=colour)
     return image
 
 
