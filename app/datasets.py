@@ -1,7 +1,7 @@
 """Data sets to train on: imported ones on disk, what may be imported, and the corrections.
 
-    datasets/NAME/     records, pictures, report.json and contact_sheet.json, whole or not there
-    uploads/           archives that wait to be imported
+datasets/NAME/     records, pictures, report.json and contact_sheet.json, whole or not there
+uploads/           archives that wait to be imported
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 CORRECTIONS = "my-corrections"
-_UPLOAD_AGE = 7 * 86_400
+_UPLOAD_AGE = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +192,14 @@ class Datasets:
         if not path.exists():
             raise InputError(words.FOLDER_MISSING.format(path=path))
         return path
+
+    def num_corrections(self) -> int:
+        """Returns how many examples are saved, without checking them."""
+        try:
+            with (self._settings.corrections / LINES).open("rb") as file:
+                return sum(not line.isspace() for line in file)
+        except OSError:
+            return 0
 
     def corrections(self) -> tuple[Path, str]:
         """Returns the folder of corrections and the name of a data set made of them as they are.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +20,20 @@ from app.corrections import Corrections
 from app.endpoints import Endpoints
 from app.host import Host
 from app.samples import read_samples, thumbnails
+from app.serving import Opener, Serving
 from app.session import People, key_of
 from app.takeout import Takeout
+from app.teach import Teach
+from app.teaching import COMMAND, Teaching
+from model.backends import open_backend
 
 if TYPE_CHECKING:
     from app.settings import Settings
     from model.backends.base import Backend, Card
 
 POLL_SECONDS = 0.5
+SWAP_SECONDS = 15
+"""Between two looks at which model answers, once it is loaded."""
 
 _LOGO = (
     '<svg viewBox="0 0 32 32" aria-hidden="true"><circle cx="16" cy="16" r="4"/>'
@@ -34,12 +41,19 @@ _LOGO = (
 )
 
 
-def build(settings: Settings, loader: Callable[[], Backend]) -> gr.Blocks:
+def build(
+    settings: Settings,
+    loader: Callable[[], Backend],
+    opener: Opener | None = None,
+    training: Sequence[str] = COMMAND,
+) -> gr.Blocks:
     """Returns the page; the model begins to load at once, in the background.
 
     Args:
         settings: limits and the model's name.
         loader: returns the model; called in a thread.
+        opener: returns the model of a checkpoint that is to be served.
+        training: the command that trains.
     """
     host = Host(loader, Path(settings.model).name, settings.answer_seconds)
     people = People(settings.max_people, settings.session_age)
@@ -64,15 +78,20 @@ def build(settings: Settings, loader: Callable[[], Backend]) -> gr.Blocks:
                 ask = Ask(talk, samples, canvas)
                 work = Correcting(talk, Corrections(settings))
                 correct, takeout = Correct(work, ask), Takeout(work)
+                serving = Serving(host, settings, opener or partial(_open, settings))
+                teach = Teach(Teaching(settings, serving, training))
                 with gr.Tab(words.ASK, id="ask") as ask_tab:
                     ask.build()
                 with gr.Tab(words.CORRECT, id="correct") as correct_tab:
                     correct.build()
                     with gr.Accordion(words.EXPORT, open=False, elem_id="takeout"):
                         takeout.build()
+                with gr.Tab(words.TEACH, id="teach") as teach_tab:
+                    teach.build()
         ask.wire()
         correct.wire(correct_tab, ask_tab)
         takeout.wire()
+        teach.wire(teach_tab)
         Endpoints(talk).build()
         _watch_model(page, host, brand, ask)
 
@@ -81,22 +100,30 @@ def build(settings: Settings, loader: Callable[[], Backend]) -> gr.Blocks:
 
         page.unload(leave)
     host.start()
+    teach.work.watch()
     return page
 
 
-def _watch_model(page: gr.Blocks, host: Host, brand: gr.HTML, ask: Ask) -> None:
-    """Shows the model's state until it is settled, then what it can do."""
-    timer = gr.Timer(POLL_SECONDS)
-    outputs = [brand, timer, ask.canvas, ask.heat, *ask.quick.values()]
+def _open(settings: Settings, name: str) -> Backend:
+    return open_backend(name, settings.device)
 
-    def look() -> dict[Any, Any]:
-        updates: dict[Any, Any] = {brand: _brand(host)}
+
+def _watch_model(page: gr.Blocks, host: Host, brand: gr.HTML, ask: Ask) -> None:
+    """Shows the model's state, what it can do, and now and then whether it is still the same."""
+    timer, known = gr.Timer(POLL_SECONDS), gr.State("")
+    outputs = [brand, timer, known, ask.canvas, ask.heat, *ask.quick.values()]
+
+    def look(shown: str) -> dict[Any, Any]:
+        head = _brand(host)
+        if shown == head:
+            return {known: head}
+        updates: dict[Any, Any] = {brand: head, known: head}
         if host.settled:
-            updates |= {timer: gr.Timer(active=False), **ask.abilities()}
+            updates |= {timer: gr.Timer(SWAP_SECONDS), **ask.abilities()}
         return updates
 
     for event in (page.load, timer.tick):
-        event(look, None, outputs, show_progress="hidden", api_visibility="private")
+        event(look, [known], outputs, show_progress="hidden", api_visibility="private")
 
 
 def _brand(host: Host) -> str:

@@ -158,6 +158,12 @@ class Serving:
         previous = self.service.previous
         return self._shown(previous[-1]) if previous else ""
 
+    @property
+    def device(self) -> str:
+        """Where models run, such as `cpu`."""
+        card = self._host.card
+        return card.device if card is not None else "cpu"
+
     def _shown(self, key: str) -> str:
         return key or Path(self._settings.model).name
 

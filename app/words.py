@@ -1,10 +1,14 @@
 """Every text on screen, in one place and ready for translation.
 
+Over 300 lines: one list of texts, and nothing else.
+
 Texts of the canvas travel to the browser as one dictionary; everything else is used from Python.
 Braces are filled with `str.format`; whoever fills them escapes what people or models wrote.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from model.types import Capability
 
@@ -189,3 +193,171 @@ CANARY_BLIND = (
 DELETE_EMBEDDED = "{name} belongs to this page and is never deleted."
 DELETE_SERVED = "{name} is being served; serve another one first."
 DELETE_FAILED = "{name} could not be deleted: {error}"
+
+# --- the Teach tab -------------------------------------------------------------------------------
+
+TEACH_LEAD = (
+    "Show the model what it does not know yet: choose pictures with boxes, train for some minutes, "
+    "compare before and after, and serve what has become better."
+)
+TEACH_CLOSED = (
+    "Only the owner of this page can teach: it changes what everybody here gets to see. Asking and "
+    "correcting work for everyone."
+)
+TEACH_LOGIN = "Log in as the owner"
+TEACH_NO_TOKEN = (
+    "The owner has not set a password yet: it is the environment variable DEIXIS_ADMIN_TOKEN, a "
+    "secret on a Space."
+)
+TEACH_STEPS = ("1 Choose data", "2 Train", "3 Before and after", "4 Checkpoints")
+
+DATA_LABEL = "Data set"
+DATA_EMPTY = (
+    "No data yet. Upload a ZIP with pictures and boxes (COCO, YOLO, Pascal VOC, JSON lines …), "
+    "name a folder on this machine, or correct some answers: what you save under Correct is a data "
+    "set at once."
+)
+DATA_CORRECTIONS = "My corrections · {count} examples"
+DATA_CHOICE = "{name} · {count:,} pictures"
+DATA_PENDING = "{name} · importing …"
+DATA_FAILED = "{name} · not imported"
+DATA_UPLOAD = "Upload a ZIP"
+DATA_FOLDER = "A folder on this machine"
+DATA_FOLDER_HINT = "Such as data/cells; allowed are: {roots}"
+DATA_IMPORT = "Import"
+DATA_DELETE = "Delete this data set"
+DATA_UNKNOWN = "There is no data set {name}; choose one from the list."
+DATA_NEEDED = "{name} is being trained on; stop that run first."
+DATA_NONE_CHOSEN = "Choose a data set first."
+UPLOAD_NO_ZIP = "This is no ZIP archive; pack pictures and annotations into one."
+UPLOAD_FAILED = "The archive could not be kept: {error}."
+FOLDER_OUTSIDE = (
+    "Only data in these folders can be imported: {roots}. --dataset-roots names others."
+)
+FOLDER_MISSING = "{path} is not there."
+NO_CORRECTIONS = (
+    "Nothing has been corrected yet. Ask something under Ask, mend the boxes under Correct, save."
+)
+
+IMPORTING = "Importing {name} …"
+IMPORT_WAITS = "{name} waits for another import."
+REPORT_PICTURES = "{count:,} pictures"
+REPORT_SPLITS = {"train": "to learn from", "val": "to choose by", "test": "to judge by"}
+REPORT_READ = "read as {format}"
+REPORT_CLASSES = "Classes ({count})"
+REPORT_CLASS_HEAD = ("class", "#boxes", "#pictures")
+REPORT_MORE = "and {count} more"
+REPORT_REFUSED = "{count} rows are not used"
+REPORT_LOST = "with refused pictures {count} boxes went, too"
+REPORT_COPIES = "{count} pictures are copies of others; no copy is on both sides."
+REPORT_ROUND_TRIP = "Boxes come back from the model's input within {px:.2f} px."
+REPORT_BAD_ROUND_TRIP = (
+    "Boxes come back from the model's input {px:.1f} px off; more than 1 px is never trained on."
+)
+NOT_ENOUGH = "There is no picture to learn from."
+SHEET_TITLE = "What the model will be shown"
+SHEET_ALT = "A picture of the split {split} as the model is shown it, with {count} boxes"
+CONSENT = "Train on the valid rows only"
+CONSENT_MISSING = "{count} rows are not used; look at them and tick that this is all right."
+
+MODE_LABEL = "What learns"
+MODE_CHOICES = (
+    ("Automatic: fits the amount of data and this machine", "auto"),
+    ("Boxes: only what turns phrases into boxes; fast, forgets least", "decoders"),
+    ("Words too: the language model learns a little (LoRA)", "lora"),
+    ("Everything: the eyes too; for many pictures and a GPU", "full"),
+)
+MODE_UNKNOWN = "There is no mode {mode}."
+MINUTES_LABEL = "Minutes"
+MINUTES_WRONG = "Choose between 1 and {most} minutes."
+HARDWARE_GPU = "This machine has a GPU: a few minutes teach a new class."
+HARDWARE_CPU = "This machine trains on {count} CPU cores: 10 to 20 minutes teach a new class."
+HARDWARE_ZERO = (
+    "ZeroGPU lends its GPU to answers only, a minute at a time. Training runs here on the CPU, in "
+    "short bursts that are saved: choose few minutes, and Go on for more."
+)
+HARDWARE_SPACE = "A Space forgets what was trained when it restarts, unless it has a storage."
+REPLAY = "Mix in pictures of the earlier training, against forgetting"
+REPLAY_MISSING = "To mix in earlier pictures, put their records at {path} (--replay)."
+GENERAL = "Also check general skill, so that forgetting is seen"
+GENERAL_MISSING = "To check general skill, put records at {path} (--general)."
+MORE = "Name and starting point"
+NAME_LABEL = "Name of the new checkpoint"
+NAME_HINT = "Empty: named after the data"
+NAME_TAKEN = "{name} is taken; choose another name."
+START_LABEL = "Begin with"
+START = "Start training"
+STOP = "Stop and save"
+GO_ON = "Go on"
+STARTED = "{name} is in the queue."
+
+RUN_EMPTY = (
+    "Nothing has been trained yet. Choose data above and press Start training; you can close this "
+    "page meanwhile and keep asking questions."
+)
+RUN_UNKNOWN = "There is no run {name}."
+RUN_NEEDED = "{name} is needed by a run that has not ended; stop that run first."
+RUN_STATES = {
+    "waiting": "waits",
+    "running": "trains",
+    "stopping": "stops and saves",
+    "done": "done",
+    "stopped": "stopped",
+    "failed": "refused",
+    "crashed": "crashed",
+}
+RUN_FROM = "from {parent} on {data}"
+RUN_STEP = "step {step:,} of {total:,}"
+RUN_LOSS = "loss {loss:.3f}"
+RUN_LEFT = "{time} left"
+RUN_PREPARING = "reading the pictures once"
+RUN_QUEUE = "Waiting: {names}"
+RUN_LOG = "Last lines of the log"
+RUN_PLAN = "Why these settings"
+LOSS_TITLE, VAL_TITLE = "Loss", "On validation pictures"
+STEP_AXIS, LOSS_AXIS, VAL_AXIS, MEASURE = "step", "loss", "share", "measure"
+SAMPLES_TITLE = "Validation pictures at step {step:,}"
+TRUTH, PREDICTION, BEFORE, AFTER = "true", "predicted", "before", "after"
+SHOT_ALT = "{what}: {count} boxes"
+ENLARGED = "The picture enlarged; press Escape to close"
+
+BOARD_EMPTY = (
+    "After training, the same pictures are answered by both checkpoints, and you see here what got "
+    "better and what got worse."
+)
+BOARD_COMPARING = "Comparing {after} with {before}: {done} of {whole}"
+BOARD_WAITS = "{after} will be compared with {before} when training is done."
+BOARD_FAILED = "The comparison did not come about: {message}"
+BOARD_TITLE = "{after} against {before}, on {count} pictures of {split}"
+BOARD_HEAD = ("measure", "#before", "#after", "#change")
+BOARD_GENERAL = "General skill"
+BOARD_NO_GENERAL = "General skill was not checked."
+BOARD_SURE, BOARD_UNSURE = "beyond chance", "within chance"
+SPLITS = {"test": "the held-out pictures", "val": "the validation pictures"}
+CHANGE = "F1 {before:.2f} → {after:.2f} · {verdict}"
+WORSE, BETTER, SAME = "worse", "better", "unchanged"
+COMPARE = "Compare again"
+NOTHING_SAVED = "{name} has saved nothing yet."
+ADOPT_FAILED = "{name} could not be put among the checkpoints: {error}"
+
+SERVE = "Serve this checkpoint"
+SERVE_RUN = "Serve {name}"
+BACK = "Go back"
+BACK_TO = "Go back to {name}"
+SERVING_NOW = "{name} answers now."
+SERVING_LOADING = "{name} is being tried on a sample picture …"
+CHECKPOINTS_LABEL = "Checkpoint"
+CHECKPOINTS_HEAD = ("checkpoint", "measured", "from", "#size", "#made")
+CHECKPOINT_SERVED = "answers now"
+CHECKPOINT_DELETE = "Delete"
+CHECKPOINT_SURE = "Yes, delete it and its training run for good"
+CHECKPOINT_TICK = "Tick the box below first: what is deleted does not come back."
+CHECKPOINT_DELETED = "{name} is deleted."
+NOT_ADMIN = "Only the owner of this page can do this; log in at /admin."
+
+
+def data_trouble(pictures: Mapping[str, int], round_trip_px: float) -> str:
+    """Returns why a data set cannot be trained on."""
+    if not pictures.get("train"):
+        return NOT_ENOUGH
+    return REPORT_BAD_ROUND_TRIP.format(px=round_trip_px)

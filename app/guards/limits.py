@@ -86,11 +86,21 @@ class RateLimit:
 
 
 class BodyLimit:
-    """Answers 413 to bodies that are too long, counted while they arrive, and 408 to slow ones."""
+    """Answers 413 to bodies that are too long, counted while they arrive, and 408 to slow ones.
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app = app
+    Args:
+        trusted: tells whether a request may bring a whole data set.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        trusted: Callable[[Scope], bool] = lambda _: False,
+    ) -> None:
+        self._app, self._trusted = app, trusted
         self._upload = settings.max_upload_bytes + _FORM_BYTES
+        self._dataset = settings.max_dataset_bytes + _FORM_BYTES
         self._other = settings.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,8 +108,11 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._upload if scope["path"].startswith(UPLOAD) else self._other
-        body = _Body(receive, send, limit)
+        limit, seconds = self._other, _BODY_SECONDS
+        if scope["path"].startswith(UPLOAD):
+            trusted = self._trusted(scope)
+            limit, seconds = (self._dataset, 10 * seconds) if trusted else (self._upload, seconds)
+        body = _Body(receive, send, limit, seconds)
         declared = Headers(scope=scope).get("content-length", "0")
         if declared.isdecimal() and len(declared) < 20 and int(declared) <= limit:
             try:
@@ -113,7 +126,7 @@ class BodyLimit:
         if body.refused and not body.answered:
             words = {
                 413: f"The request is longer than {limit / 1e6:.1f} MB; send a smaller picture.",
-                408: f"The request took more than {_BODY_SECONDS} s to arrive; send it again.",
+                408: f"The request took more than {seconds} s to arrive; send it again.",
             }
             await refuse(scope, receive, send, body.refused, words[body.refused])
 
@@ -165,9 +178,9 @@ def _status(path: Path) -> os.stat_result | None:
 class _Body:
     """A request's channels: counts what arrives, and withholds answers to a body cut short."""
 
-    def __init__(self, receive: Receive, send: Send, limit: int) -> None:
+    def __init__(self, receive: Receive, send: Send, limit: int, seconds: float) -> None:
         self._receive, self._send, self._left = receive, send, limit
-        self._deadline = time.monotonic() + _BODY_SECONDS
+        self._deadline = time.monotonic() + seconds
         self._complete = self.answered = False
         self.refused = 0
 

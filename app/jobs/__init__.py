@@ -2,5 +2,6 @@
 
 from app.jobs.job import Job, State, checked_name
 from app.jobs.queue import Jobs
+from app.jobs.trail import Trail
 
-__all__ = ["Job", "Jobs", "State", "checked_name"]
+__all__ = ["Job", "Jobs", "State", "Trail", "checked_name"]

@@ -57,12 +57,11 @@ class Jobs:
         """Opens a queue; nothing runs until `refresh` is called or `watch` started.
 
         Args:
-            folder: of the queue; created if missing.
+            folder: of the queue; created when the first run is submitted.
             command: what the arguments of a job are given to.
             grace: seconds a run may take to save after it was asked to stop.
         """
         self.folder = folder.resolve()
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._command, self._grace = tuple(command), grace
         self._lock = FileLock(self.folder / "queue.lock", timeout=30)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
@@ -102,6 +101,7 @@ class Jobs:
         return self._enqueue(job.arguments, None)
 
     def _enqueue(self, arguments: tuple[str, ...], after: str | None) -> Job:
+        self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock:
             if sum(job.state is State.WAITING for job in self._read_all()) >= MAX_WAITING:
                 raise ConfigError(f"{MAX_WAITING} runs are waiting already; stop one first.")
@@ -122,6 +122,7 @@ class Jobs:
 
     def stop(self, identifier: str) -> Job:
         """Asks a run to save and end, or takes it from the queue; a finished one stays as it is."""
+        self._path(identifier)
         with self._lock:
             job = self.get(identifier)
             if job.state is State.WAITING:
@@ -136,6 +137,7 @@ class Jobs:
 
     def delete(self, identifier: str) -> None:
         """Forgets a finished job with its log; raises InputError while it waits or runs."""
+        self._path(identifier)
         with self._lock:
             if not self.get(identifier).finished:
                 raise InputError(f"Run {identifier} has not ended; stop it first.")
@@ -192,6 +194,8 @@ class Jobs:
 
     def refresh(self) -> None:
         """Notes which run has ended, and starts the next one if none is running."""
+        if not self.folder.is_dir():
+            return
         with self._lock:
             jobs = [self._settled(job) if job.state in ALIVE else job for job in self._read_all()]
             for job in jobs:
@@ -274,7 +278,7 @@ class Jobs:
 
     def _read_all(self) -> list[Job]:
         jobs = []
-        for folder in self.folder.iterdir():
+        for folder in self.folder.iterdir() if self.folder.is_dir() else ():
             if _ID.fullmatch(folder.name):
                 try:
                     jobs.append(self._read(folder))

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from app import page, server
+from app.serving import reopen
 from app.settings import Settings
+from app.teaching import COMMAND
 from model.backends.base import Backend
+from tests.fake_training import __file__ as fake_training
+from tests.fake_training import fake_checkpoint
 from tests.fakes import FakeBackend
 
 
 def loader(checkpoint: str) -> Backend:
-    """Returns the named checkpoint's engine, or the fake model for no name."""
-    if not checkpoint:
-        return FakeBackend(pause=0.005)
+    """Returns a checkpoint's engine."""
     from model.engine import load
 
     return load(checkpoint)
@@ -24,15 +28,29 @@ def loader(checkpoint: str) -> Backend:
 
 def main(folder: Path, checkpoint: str = "") -> None:
     """Serves until the process is ended, keeping all files in `folder`."""
+    own = folder / "checkpoints" / "fake-tiny"
+    if not checkpoint and not own.exists():
+        fake_checkpoint(own, own.name)
     settings = Settings(
         port=0,
+        model=checkpoint or str(own),
         cache=folder / "cache",
         corrections=folder / "corrections",
+        teaching=folder / "teaching",
+        checkpoints=folder / "checkpoints",
+        dataset_roots=(str(folder),),
         asks_per_minute=100_000,
         uploads_per_minute=100_000,
+        admin_token=os.environ.get("DEIXIS_ADMIN_TOKEN", ""),
     )
     server.prepare(settings)
-    host = server.build(page.build(settings, lambda: loader(checkpoint)), settings)
+
+    def opened(name: str) -> Backend:
+        return loader(name) if checkpoint else FakeBackend(0.005, name=Path(name).name)
+
+    training = COMMAND if checkpoint else (sys.executable, fake_training)
+    loading = partial(reopen, settings, opened)
+    host = server.build(page.build(settings, loading, opened, training), settings)
     server.serve(host, settings)
 
 
