@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --no-compile
 
 DATA ?= data
+RECIPE ?= deixis-tiny
 
 # The first Python that this project is tested with.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do $$p -c \
@@ -52,7 +53,7 @@ check: setup-dev
 	$(BIN)/python -m pytest -q tests/test_house.py
 
 train: setup-dev
-	$(BIN)/python -m model.training train --data $(DATA) $(ARGS)
+	$(BIN)/python -m model.training train --recipe $(RECIPE) --data $(DATA) $(ARGS)
 
 bench: setup
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -144,8 +144,11 @@ class ModelConfig(Section):
         trust: share of the decoder's corrections of scores and boxes that counts when class names
             are detected; chosen on validation pictures. With 0 the trunk's own are kept.
         shift: added to the score logits of class names, so that they share the threshold.
+        new_shift: the same for names that are none of the trunk's classes; they are always
+            corrected wholly.
         tasks: what the checkpoint was trained to do.
         classes: names of the trunk's own classes, in its order.
+        taught: names that were learned beyond them.
     """
 
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
@@ -155,8 +158,10 @@ class ModelConfig(Section):
     threshold: float = 0.4
     trust: float = 1.0
     shift: float = 0.0
+    new_shift: float = 0.0
     tasks: tuple[str, ...] = TASKS
     classes: tuple[str, ...] = ()
+    taught: tuple[str, ...] = ()
 
     @classmethod
     def tiny(cls) -> Self:

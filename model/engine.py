@@ -64,7 +64,7 @@ class Engine(Backend):
             mechanism="queries",
             capabilities=frozenset(Capability(task) for task in tree.tasks),
             threshold=tree.threshold,
-            vocabulary=tree.classes,
+            vocabulary=(*tree.classes, *tree.taught),
             parameters=sum(value.numel() for value in model.parameters()),
             device=device,
             licence="Apache-2.0",
@@ -88,9 +88,12 @@ class Engine(Backend):
             sight = self.model.vision(canvases)
             objects = self.model.objects(sight)
             prefix = Prefix.of(self.model, sight, objects)
+            queries = self.model.context(objects, prefix.states)
         key = hashlib.sha256(picture.tobytes())
         key.update(repr((picture.size, self.card.version, PREPROCESS_VERSION)).encode())
-        return EncodedPicture(key.hexdigest(), size, Encoded(letterbox, sight, objects, prefix))
+        return EncodedPicture(
+            key.hexdigest(), size, Encoded(letterbox, sight, objects, queries, prefix)
+        )
 
     def stream(
         self,
@@ -103,10 +106,7 @@ class Engine(Backend):
         threshold: float | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> Iterator[Event]:
-        """Yields the answer as it grows; see `Backend.stream`.
-
-        Regions of earlier turns can be referred to; the words of earlier turns are not read yet.
-        """
+        """Yields the answer as it grows; see `Backend.stream`."""
         if task is not None:
             self.require(task)
         question = check_question(question, MAX_QUESTION)
@@ -124,7 +124,8 @@ class Engine(Backend):
             yield from self._describe_all(encoded, cut, stop)
         else:
             talk = Conversation(self.model, self.vocabulary, encoded, cut)
-            yield from self._in_turn(talk.answer(question, slots, shapes, MAX_TOKENS, stop))
+            answer = talk.answer(question, slots, shapes, MAX_TOKENS, stop, history)
+            yield from self._in_turn(answer)
 
     def _in_turn(self, events: Iterator[Event]) -> Iterator[Event]:
         """Yields events, the lock held only while one is made.
@@ -160,9 +161,11 @@ class Engine(Backend):
                 some = names[low : low + NAMES_AT_ONCE]
                 links = torch.stack([self._name_links(name) for name in some])
                 phrases = [Phrase(name) for name in some]
-                found += self._ground(
-                    phrases, links, encoded, cut, limit, self.trust, tree.shift, SAME_NAME
-                )
+                # A name that is none of the trunk's classes is wholly the decoder's business.
+                known = links.new_tensor([name in tree.classes for name in some])
+                trust = known * self.trust + (1 - known)
+                shift = known * tree.shift + (1 - known) * tree.new_shift
+                found += self._ground(phrases, links, encoded, cut, limit, trust, shift, SAME_NAME)
         scores = sorted((s for g in found for s in g.scores), reverse=True)
         lowest = scores[limit - 1] if len(scores) >= limit else 0.0
         kept = tuple(g for g in (g.above(lowest) for g in found) if g.boxes)
@@ -245,15 +248,18 @@ class Engine(Backend):
         encoded: Encoded,
         cut: float,
         limit: int,
-        trust: float = 1.0,
-        shift: float = 0.0,
+        trust: Tensor | None = None,
+        shift: Tensor | None = None,
         overlap: float = SAME_PHRASE,
     ) -> list[Grounding]:
+        """Returns boxes of G phrases; `trust` and `shift` are float[G], 1 and 0 if left out."""
         picture = torch.zeros(len(phrases), dtype=torch.long, device=links.device)
-        decoded = self.model.box_decoder(links, picture, encoded.sight, encoded.objects)
+        decoded = self.model.box_decoder(links, picture, encoded.sight, encoded.queries)
         start = encoded.sight.boxes[picture]
-        refined = start + trust * (decoded.boxes[-1] - start)
-        scores = decoded.start + trust * (decoded.logits[-1] - decoded.start) + shift
+        trust = links.new_ones(len(links)) if trust is None else trust
+        refined = start + trust[:, None, None] * (decoded.boxes[-1] - start)
+        scores = decoded.start + trust[:, None] * (decoded.logits[-1] - decoded.start)
+        scores = scores if shift is None else scores + shift[:, None]
         return [
             to_grounding(
                 phrase,

@@ -89,8 +89,11 @@ class Vision(nn.Module):
         Args:
             canvases: one float32[B, 3, side, side] for each of the configured sides.
         """
-        looks = [self.trunk(canvas) for canvas in canvases]
-        cells = _merge(looks, self.config.sides)
+        return self.select([self.trunk(canvas) for canvas in canvases])
+
+    def select(self, looks: list[Cells]) -> Sight:
+        """Returns the sight of what the trunk said of each canvas."""
+        cells = merge(looks, self.config.sides)
         chosen, valid = self._choose(cells)
 
         def take(values: Tensor) -> Tensor:
@@ -112,6 +115,7 @@ class Vision(nn.Module):
             summit=looks[0].summit,
         )
 
+    @torch.no_grad()
     def _choose(self, cells: Cells) -> tuple[Tensor, Tensor]:
         """Returns the proposals' cells int64[B, Q] and which of them are real bool[B, Q]."""
         config = self.config
@@ -132,7 +136,7 @@ class Vision(nn.Module):
         return torch.stack(rows), torch.stack(valid)
 
 
-def _merge(looks: list[Cells], sides: tuple[int, ...]) -> Cells:
+def merge(looks: list[Cells], sides: tuple[int, ...]) -> Cells:
     """Returns the cells of all looks, boxes in the canvas frame; the pyramid is the first's."""
     return Cells(
         boxes=torch.cat([look.boxes / side for look, side in zip(looks, sides, strict=True)], 1),

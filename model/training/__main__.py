@@ -1,94 +1,163 @@
-"""`python -m model.training VERB`: see `--help`."""
+"""`python -m model.training VERB`: see `--help` and docs/training.md.
+
+Standard output holds JSON lines only, the last one the exit code; words for people go to standard
+error. Heavy libraries are imported by the verb that needs them, so that a typing mistake is told at
+once.
+"""
 
 from __future__ import annotations
 
 import argparse
-import math
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from model.errors import DeixisError
+from model.training.events import tell
+
+DONE, REFUSED, STOPPED = 0, 1, 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb; returns the exit code: 0 done, 1 refused, 3 stopped before the end."""
     options = _parser().parse_args(arguments)
+    message, code = {}, REFUSED
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
     except DeixisError as error:
+        message = {"message": str(error)}
         print(f"error: {error}", file=sys.stderr)
-        return 1
+    except BaseException as error:
+        message = {"message": f"{type(error).__name__}: {error}"}
+        raise
+    finally:
+        tell("end", exit_code=code, **message)
+    return code
+
+
+def _import(options: argparse.Namespace) -> int:
+    from model.training.verbs import bring_in
+
+    return bring_in(options)
 
 
 def _train(options: argparse.Namespace) -> int:
-    from model.allocator import keep_freed_memory
-    from model.training.setup import build_trainer, read_recipe
+    from model.training.verbs import follow_recipe, teach
 
-    keep_freed_memory()
-
-    stopped = False
-
-    def ask_to_stop(*_: object) -> None:
-        nonlocal stopped
-        stopped = True
-
-    signal.signal(signal.SIGTERM, ask_to_stop)
-    signal.signal(signal.SIGINT, ask_to_stop)
-    trainer = build_trainer(
-        read_recipe(options.recipe),
-        data=options.data,
-        cache=options.cache,
-        folder=options.run_folder,
-        start=options.start,
-        trunk=options.trunk,
-    )
-    done = trainer.run(seconds=options.minutes * 60, stop=lambda: stopped)
-    if options.out is not None:
-        trainer.export(options.out)
-    return 0 if done else 3
+    return teach(options) if options.recipe is None else follow_recipe(options)
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    from model.records import read_records
-    from model.training.release import calibrate
+    from model.training.verbs import calibrate
 
-    records = list(read_records(options.records, options.limit))
-    trust, shift = calibrate(options.checkpoint, records)
-    print(f"{options.checkpoint}: names corrected by {trust} and shifted by {shift}")
-    return 0
+    return calibrate(options)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from model.training.release import measure
+    from model.training.verbs import evaluate
 
-    measure(options.checkpoint, options.records, options.limit)
-    return 0
+    return evaluate(options)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from model.training.verbs import compare
+
+    return compare(options)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from model.training.verbs import export
+
+    return export(options)
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from model.training.verbs import merge
+
+    return merge(options)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m model.training")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    train = verbs.add_parser("train", help="train by a recipe; goes on where it was stopped")
-    train.set_defaults(run=_train)
-    train.add_argument("--recipe", default="deixis-tiny", help="name in model/configs, or a path")
-    train.add_argument("--data", type=Path, required=True, help="folder of the record files")
-    train.add_argument("--run-folder", type=Path, default=Path("runs/deixis-tiny"))
-    train.add_argument("--cache", type=Path, default=Path("runs/features"))
-    train.add_argument("--start", type=Path, help="checkpoint to go on from")
-    train.add_argument("--trunk", type=Path, help="ONNX file with the weights of a new trunk")
-    train.add_argument("--minutes", type=float, default=math.inf, help="stop after so long")
-    train.add_argument("--out", type=Path, help="write the averaged weights as this checkpoint")
-    calibrate = verbs.add_parser("calibrate", help="choose the threshold on validation records")
-    calibrate.set_defaults(run=_calibrate)
-    evaluate = verbs.add_parser("evaluate", help="predict, score and write metrics.json")
-    evaluate.set_defaults(run=_evaluate)
-    for verb in (calibrate, evaluate):
-        verb.add_argument("--limit", type=int, help="only the first so many records")
-        verb.add_argument("--checkpoint", type=Path, required=True, help="folder to measure")
-        verb.add_argument("--records", type=Path, required=True, help="validation JSONL")
+
+    def verb(name: str, run: object, about: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=about, description=about, allow_abbrev=False)
+        added.set_defaults(run=run)
+        return added
+
+    _add_import(verb("import", _import, "turn a foreign data set into a folder to train on"))
+    _add_train(verb("train", _train, "teach a checkpoint a data set, or train by a recipe"))
+    _add_measuring(
+        verb("calibrate", _calibrate, "choose trust and threshold on validation records"),
+        verb("evaluate", _evaluate, "predict and score"),
+        verb("compare", _compare, "answer the same questions with two checkpoints"),
+    )
+    _add_giving(
+        verb("export", _export, "write a folder that is ready to push"),
+        verb("merge", _merge, "fold low-rank weights into the full ones"),
+    )
     return parser
+
+
+def _add_import(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("source", type=Path, help="folder, ZIP archive or annotation file")
+    verb.add_argument("--out", type=Path, required=True, help="the new folder")
+    verb.add_argument("--format", default="auto", help="how to read it; auto looks at the files")
+    verb.add_argument("--val-share", type=float, default=0.2, help="of the pictures, to judge by")
+    verb.add_argument("--seed", type=int, default=0, help="of the split")
+
+
+def _add_train(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--data", type=Path, required=True, help="data set; folder of record files")
+    verb.add_argument("--start", help="checkpoint to begin with")
+    verb.add_argument("--run-folder", type=Path, help="state and log; of a recipe runs/NAME")
+    verb.add_argument("--out", type=Path, help="checkpoint to write")
+    verb.add_argument("--minutes", type=float, help="time budget; of a recipe: stop after so long")
+    new = verb.add_argument_group("teaching a data set")
+    new.add_argument("--mode", choices=("auto", "full", "lora", "decoders"), help="what learns")
+    new.add_argument("--epochs", type=float, help="visits to each picture, instead of minutes")
+    new.add_argument("--replay", type=Path, help="earlier records, against forgetting")
+    new.add_argument("--resume", action="store_true", help="refuse to begin anew")
+    new.add_argument("--accept-refused", action="store_true", help="train on the valid rows only")
+    new.add_argument("--config", type=Path, help="JSON file of settings")
+    new.add_argument("--set", action="append", default=[], help="KEY=VALUE,... settings by hand")
+    old = verb.add_argument_group("training by a recipe")
+    old.add_argument("--recipe", help="name in model/configs, or a path")
+    old.add_argument("--cache", type=Path, default=Path("runs/features"), help="frozen features")
+    old.add_argument("--trunk", type=Path, help="ONNX file with the weights of a new trunk")
+
+
+def _add_measuring(
+    calibrate: argparse.ArgumentParser,
+    evaluate: argparse.ArgumentParser,
+    compare: argparse.ArgumentParser,
+) -> None:
+    for verb in (calibrate, evaluate):
+        verb.add_argument("--checkpoint", required=True, help="folder or name")
+    for verb in (calibrate, evaluate, compare):
+        verb.add_argument("--limit", type=int, help="only the first so many records")
+    calibrate.add_argument("--records", type=Path, required=True, help="validation JSONL")
+    where = evaluate.add_mutually_exclusive_group(required=True)
+    where.add_argument("--records", type=Path, help="validation JSONL; writes metrics.json")
+    where.add_argument("--data", type=Path, help="data set that was imported")
+    compare.add_argument("--before", required=True, help="checkpoint")
+    compare.add_argument("--after", required=True, help="checkpoint")
+    compare.add_argument("--data", type=Path, required=True, help="data set that was imported")
+    compare.add_argument("--general", type=Path, help="records of earlier data")
+    compare.add_argument("--out", type=Path, required=True, help="folder for board.json")
+    for verb in (evaluate, compare):
+        verb.add_argument("--split", choices=("train", "val", "test"), help="test if there is one")
+    evaluate.add_argument("--out", type=Path, help="JSON file for the measures")
+
+
+def _add_giving(export: argparse.ArgumentParser, merge: argparse.ArgumentParser) -> None:
+    export.add_argument("checkpoint", help="folder or name")
+    export.add_argument("--repository", help="OWNER/NAME to push to; needs HF_TOKEN")
+    merge.add_argument("--start", required=True, help="checkpoint that the adapter belongs to")
+    merge.add_argument("--adapter", type=Path, required=True, help="folder RUN/adapter")
+    for verb in (export, merge):
+        verb.add_argument("--out", type=Path, required=True, help="folder to write")
 
 
 if __name__ == "__main__":

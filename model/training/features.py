@@ -58,17 +58,23 @@ def version_of(vision: Vision) -> str:
     return digest.hexdigest()[:16]
 
 
-def look_at(vision: Vision, pictures: Sequence[Image.Image]) -> Sight:
-    """Returns what the model sees of upright RGB pictures."""
+def canvases_of(vision: Vision, pictures: Sequence[Image.Image]) -> list[Tensor]:
+    """Returns upright RGB pictures prepared, float32[B, 3, side, side] for each canvas side."""
     base = vision.config.sides[0]
     letterboxes = [Letterbox.fit(Size(*picture.size), base) for picture in pictures]
-    canvases = [
-        torch.stack([box.pixels(p, side) for box, p in zip(letterboxes, pictures, strict=True)])
+    device = next(vision.parameters()).device
+    return [
+        torch.stack([box.pixels(p, side) for box, p in zip(letterboxes, pictures, strict=True)]).to(
+            device
+        )
         for side in vision.config.sides
     ]
-    device = next(vision.parameters()).device
+
+
+def look_at(vision: Vision, pictures: Sequence[Image.Image]) -> Sight:
+    """Returns what the model sees of upright RGB pictures."""
     with torch.inference_mode():
-        return vision([canvas.to(device) for canvas in canvases])
+        return vision(canvases_of(vision, pictures))
 
 
 def cache_features(

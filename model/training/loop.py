@@ -1,7 +1,7 @@
-"""The training loop: stages, averaged weights, and checkpoints that resume exactly.
+"""The training loop: stages, averaged weights, and states that resume exactly.
 
-Every draw comes from a generator seeded by (seed, step), so a resumed run sees the same lessons as
-one that was never stopped.
+Every draw comes from a generator seeded by (seed, step, process), so a resumed run sees the same
+lessons as one that was never stopped.
 """
 
 from __future__ import annotations
@@ -10,59 +10,66 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
 from model import checkpoint
 from model.errors import CheckpointError
-from model.records import Record
 from model.tokens import Vocabulary
-from model.training.collate import Collator, Lesson
 from model.training.config import Recipe, Stage
-from model.training.features import FeatureStore
-from model.training.lessons import lessons
-from model.training.losses import total
-from model.training.material import names_to_detect
-from model.training.mirror import mirrored
-from model.vision import Sight
+from model.training.course import Course
+from model.training.disk import full_disk_told
+from model.training.state import (
+    Position,
+    assign,
+    learned,
+    optimizer_of,
+    read_state,
+    restore,
+    tensors_of,
+    write_state,
+)
 from model.vlm import DeixisModel
 
-
-@dataclass(frozen=True, slots=True)
-class School:
-    """A record file with the cached sights of its pictures, and its share of the visits."""
-
-    records: Sequence[Record]
-    store: FeatureStore
-    share: float
+Row = dict[str, Any]
+PROCESS_STRIDE = 97_000_000_019
+"""Apart from each other are the seeds of processes that train together."""
 
 
 class Trainer:
-    """Runs a recipe over schools; `run` may be called again after a stop."""
+    """Runs a recipe over a course; `run` may be called again after a stop.
+
+    Attributes:
+        position: where the run stands, with the notes of whoever watches it.
+        pace: returns the share of a time budget that is used; the rate falls by it too.
+    """
 
     def __init__(
         self,
         recipe: Recipe,
         model: DeixisModel,
         vocabulary: Vocabulary,
-        schools: Sequence[School],
+        course: Course,
         folder: Path,
+        identity: Row | None = None,
     ) -> None:
         self.recipe, self.model, self.vocabulary = recipe, model, vocabulary
-        self.schools, self.folder = schools, folder
-        self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
-        self.collate = Collator(vocabulary, model.tree)
-        self.average = {name: value.clone() for name, value in _learned(model)}
-        self.step = 0
+        self.course, self.folder, self.identity = course, folder, identity or {}
+        self.accelerator = Accelerator(
+            cpu=not torch.cuda.is_available(), mixed_precision=recipe.precision
+        )
+        self.model.to(self.accelerator.device)  # pyright: ignore[reportArgumentType]
+        self.average = {name: value.clone() for name, value in learned(model)}
+        self.position = Position()
+        self.pace: Callable[[], float] = lambda: 0.0
         self.optimizer: torch.optim.Optimizer | None = None
-        self._stage = -1
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -70,27 +77,49 @@ class Trainer:
         """Steps of all stages."""
         return sum(stage.steps for stage in self.recipe.stages)
 
-    def run(self, *, seconds: float = math.inf, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Trains until the end, the time budget or `stop`; returns whether it came to the end."""
-        started, last = time.monotonic(), {}
-        self.model.to(self.accelerator.device)
+    @property
+    def step(self) -> int:
+        """Steps that are done."""
+        return self.position.step
+
+    def run(
+        self,
+        *,
+        seconds: float = math.inf,
+        stop: Callable[[], bool] = lambda: False,
+        after_step: Callable[[Row], bool] = lambda row: False,
+    ) -> bool:
+        """Trains until the end, a time limit or `stop`; returns whether it came to the end.
+
+        Args:
+            seconds: after which this call stops, as if it were asked to.
+            stop: whether somebody asked to stop.
+            after_step: told of every step; returns whether that was enough.
+        """
+        started, enough = time.monotonic(), False
         bar = tqdm(total=self.num_steps, initial=self.step, unit="step", desc="train")
-        while self.step < self.num_steps:
-            if stop() or time.monotonic() - started > seconds:
+        while self.step < self.num_steps and not enough:
+            share = self._mean(self.pace())
+            if share >= 1:
+                enough = True
+                break
+            if self._mean(float(stop() or time.monotonic() - started > seconds)) > 0:
                 break
             stage, within = self._enter_stage()
-            last = self._one_step(stage, within)
-            self.step += 1
+            row = self._one_step(stage, max(within / stage.steps, share))
+            self.position.step += 1
+            row = {"step": self.step, "stage": stage.name, **row}
             bar.update()
-            bar.set_postfix(loss=f"{last['loss']:.2f}")
+            bar.set_postfix(loss=f"{row['loss']:.2f}")
             if self.step % 10 == 0:
-                self._log({"step": self.step, "stage": stage.name, **last})
+                self.log(row)
+            enough = self._mean(float(after_step(row))) > 0
             if self.step % self.recipe.save_every == 0:
                 self.save()
         bar.close()
         if self.optimizer is not None:
             self.save()
-        return self.step >= self.num_steps
+        return enough or self.step >= self.num_steps
 
     def _enter_stage(self) -> tuple[Stage, int]:
         """Returns the stage of the current step and the step within it; sets up what learns."""
@@ -99,9 +128,9 @@ class Trainer:
             within -= self.recipe.stages[number].steps
             number += 1
         stage = self.recipe.stages[number]
-        if number != self._stage:
-            if self._stage >= 0:
-                _assign(self.model, self.average.items())
+        if number != self.position.stage:
+            if self.position.stage >= 0:
+                assign(self.model, self.average.items())
             self._begin(number)
         return stage, within
 
@@ -109,81 +138,89 @@ class Trainer:
         """Sets up what learns in a stage, with a new optimizer."""
         for name, value in self.model.named_parameters():
             value.requires_grad_(name.startswith(self.recipe.stages[number].trains))
-        self.optimizer = _optimizer(self.model, self.recipe.weight_decay)
-        self._stage = number
+        self.optimizer = optimizer_of(self.model, self.recipe)
+        self.position.stage = number
 
-    def _one_step(self, stage: Stage, within: int) -> dict[str, float]:
+    def _one_step(self, stage: Stage, progress: float) -> Row:
         assert self.optimizer is not None
-        rate = stage.learning_rate * schedule(within / stage.steps, stage.warmup)
+        rate = stage.learning_rate * schedule(progress, stage.warmup, self.recipe.schedule)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         seed = self.recipe.seed * 1_000_003 + self.step
+        seed += self.accelerator.process_index * PROCESS_STRIDE
         torch.manual_seed(seed)
-        batch, targets = self.collate(*self._draw(stage, random.Random(seed)))
-        device = self.accelerator.device
-        batch, targets = batch.to(device), targets.to(device)
         self.model.train()
         self.model.vision.eval()
-        with self.accelerator.autocast():
-            outputs = self.model(batch)
-        loss, parts = total(self.model, batch, outputs, targets, self.recipe.losses)
-        self.accelerator.backward(loss)
-        norm = torch.nn.utils.clip_grad_norm_(_trained(self.model), self.recipe.clip)
-        if not (loss.isfinite() and norm.isfinite()):
+        loss, parts = self._losses(stage, random.Random(seed))
+        trained = {n: v for n, v in self.model.named_parameters() if v.requires_grad}
+        self._share_gradients(list(trained.values()))
+        norm = clip(trained, self.recipe.clip)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
             raise CheckpointError(
-                f"At step {self.step} the loss is {loss.item()} and its gradient's norm "
-                f"{norm.item()}: {parts}. The last checkpoint is untouched; lower the learning "
-                "rate and resume."
+                f"At step {self.step} the loss is {loss} and its gradient's norm {norm}: "
+                f"{parts}. The last checkpoint is untouched; lower the learning rate and resume."
             )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
-        for name, value in _learned(self.model):
+        for name, value in learned(self.model):
             self.average[name].lerp_(value, 1 - decay)
-        return {"loss": loss.item(), **parts, "norm": float(norm), "rate": rate}
+        return {"loss": loss, **parts, "norm": norm, "rate": rate}
 
-    def _draw(self, stage: Stage, generator: random.Random) -> tuple[list[Lesson], Sight]:
-        """Returns lessons about a step's pictures and their sight, half of them mirrored."""
-        shares = [school.share for school in self.schools]
-        chosen = generator.choices(self.schools, shares, k=stage.batch)
-        drawn, sights, flips = [], [], []
-        for school in sorted(chosen, key=self.schools.index):
-            number = generator.randrange(len(school.records))
-            record, flip = school.records[number], generator.random() < 0.5
-            record = mirrored(record) if flip else record
-            config = stage.lessons
-            drawn.append(
-                Lesson(
-                    record.size,
-                    lessons(record, config, generator),
-                    names_to_detect(record, config.names, generator),
-                )
-            )
-            sights.append(school.store.read([number]))
-            flips.append(flip)
-        return drawn, join(sights).mirrored(torch.tensor(flips))
+    def _losses(self, stage: Stage, chance: random.Random) -> tuple[float, dict[str, float]]:
+        """Adds up the gradients of a step's pictures; returns the mean loss and its parts."""
+        times = self.recipe.accumulate
+        count = max(1, stage.batch // times)
+        sums: dict[str, float] = {}
+        whole = 0.0
+        for _ in range(times):
+            with self.accelerator.autocast():
+                loss, parts = self.course.loss(self.model, stage, chance, count)
+            self.accelerator.backward(loss / times)
+            whole += loss.item() / times
+            for name, part in parts.items():
+                sums[name] = sums.get(name, 0.0) + part / times
+        return whole, sums
 
-    def _log(self, row: dict[str, object]) -> None:
-        with (self.folder / "log.jsonl").open("a") as file:
-            file.write(json.dumps({**row, "time": round(time.time(), 1)}) + "\n")
+    def _share_gradients(self, trained: Sequence[Tensor]) -> None:
+        """Averages gradients over processes, so that all take the same step.
+
+        By hand, since the parts of the model are called one by one and not all of them every time.
+        """
+        if self.accelerator.num_processes == 1:
+            return
+        for value in trained:
+            if value.grad is None:
+                value.grad = torch.zeros_like(value)
+        flat = torch.cat([value.grad.flatten() for value in trained if value.grad is not None])
+        mean: Any = self.accelerator.reduce(flat, "mean")
+        for value, part in zip(trained, mean.split([v.numel() for v in trained]), strict=True):
+            value.grad = part.view_as(value)
+
+    def _mean(self, value: float) -> float:
+        """Returns the mean over processes, so that all decide alike."""
+        if self.accelerator.num_processes == 1:
+            return value
+        here = torch.tensor(value, device=self.accelerator.device)
+        mean: Any = self.accelerator.reduce(here, "mean")
+        return float(mean)
+
+    def log(self, row: Row) -> None:
+        """Adds a line to the run's log."""
+        told = full_disk_told("the last state is untouched. Make room and resume")
+        if self.accelerator.is_main_process:
+            with told, (self.folder / "log.jsonl").open("a") as file:
+                file.write(json.dumps({**row, "time": round(time.time(), 1)}) + "\n")
 
     def save(self) -> None:
-        """Writes what `resume` needs: weights, averages, optimizer, step."""
+        """Writes what `resume` needs: weights, averages, optimizer, position."""
         assert self.optimizer is not None
-
-        def write(staging: Path) -> None:
-            tensors = {f"model.{name}": value for name, value in _learned(self.model)}
-            tensors |= {f"average.{name}": value for name, value in self.average.items()}
-            assert self.optimizer is not None
-            tensors |= _optimizer_tensors(self.model, self.optimizer)
-            save_file({name: t.detach().contiguous().cpu() for name, t in tensors.items()},
-                      staging / "state.safetensors")  # fmt: skip
-            state = {"step": self.step, "stage": self._stage, "recipe": self.recipe.to_json()}
-            (staging / "state.json").write_text(json.dumps(state))
-            self.vocabulary.save(staging / "tokenizer.json")
-            checkpoint.sign(staging)
-
-        checkpoint.replace_folder(self.folder / "state", write)
+        if self.accelerator.is_main_process:
+            tensors = tensors_of(self.model, self.average, self.optimizer)
+            write_state(
+                self.folder / "state", self.position, self.recipe, self.identity, tensors,
+                self.vocabulary,
+            )  # fmt: skip
 
     def resume(self) -> bool:
         """Takes up a stopped run; returns False if there is none.
@@ -191,87 +228,48 @@ class Trainer:
         Raises:
             CheckpointError: the saved run is of another recipe, or a piece of it is missing.
         """
-        folder = self.folder / "state"
-        checkpoint.recover(folder)
-        if not folder.exists():
+        saved = read_state(self.folder / "state", self.recipe, self.identity)
+        if saved is None:
             return False
-        checkpoint.verify(folder)
-        state = json.loads((folder / "state.json").read_text())
-        if state["recipe"] != json.loads(json.dumps(self.recipe.to_json())):
-            raise CheckpointError(f"{folder} was trained with another recipe; use a new folder.")
-        tensors = load_file(folder / "state.safetensors")
-        self.step = state["step"]
-        # The stage that was saved, even if its last step is done: what follows begins as ever.
-        self._begin(state["stage"])
-        with torch.no_grad():
-            for name, value in _learned(self.model):
-                value.copy_(tensors[f"model.{name}"])
-                self.average[name].copy_(tensors[f"average.{name}"])
-        _restore_optimizer(self.model, self.optimizer, tensors)
+        self.position, tensors = saved
+        self._begin(self.position.stage)
+        assert self.optimizer is not None
+        restore(self.model, self.average, self.optimizer, tensors)
         return True
+
+    @contextmanager
+    def averaged(self) -> Iterator[DeixisModel]:
+        """Gives the model its averaged weights for a while."""
+        current = {name: value.clone() for name, value in learned(self.model)}
+        assign(self.model, self.average.items())
+        try:
+            yield self.model
+        finally:
+            assign(self.model, current.items())
 
     def export(self, folder: Path) -> None:
         """Writes the averaged weights as a checkpoint that can be served."""
-        current = {name: value.clone() for name, value in _learned(self.model)}
-        try:
-            _assign(self.model, self.average.items())
-            checkpoint.save(self.model, self.vocabulary, folder, half=True)
-        finally:
-            _assign(self.model, current.items())
+        with self.averaged() as model, full_disk_told("nothing was changed. Make room and resume"):
+            checkpoint.save(model, self.vocabulary, folder, half=True)
 
 
-def schedule(progress: float, warmup: float) -> float:
-    """Returns the share of the peak rate: linear warm-up, then cosine to a fiftieth."""
+def clip(trained: Mapping[str, Tensor], largest: float) -> float:
+    """Shortens the gradients to a largest norm; returns the larger norm before.
+
+    The trunk's by itself: they are hundreds of times longer than the others' and would drown them.
+    """
+    norms = []
+    for of_trunk in (False, True):
+        some = [v for name, v in trained.items() if name.startswith("vision") is of_trunk]
+        norms.append(float(torch.nn.utils.clip_grad_norm_(some, largest)))
+    return norms[0] if math.isnan(norms[0]) else max(norms[1], norms[0])
+
+
+def schedule(progress: float, warmup: float, kind: str = "cosine") -> float:
+    """Returns the share of the peak rate: warm-up, then cosine to a fiftieth, or constant."""
     if progress < warmup:
         return (progress + 1e-3) / warmup
+    if kind == "constant":
+        return 1.0
     fallen = (progress - warmup) / max(1e-9, 1 - warmup)
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, fallen)))
-
-
-def join(sights: Sequence[Sight]) -> Sight:
-    """Returns one sight of all pictures."""
-    fields = Sight.__slots__
-    return Sight(*(torch.cat([getattr(sight, name) for sight in sights]) for name in fields))
-
-
-def _learned(model: DeixisModel) -> list[tuple[str, Tensor]]:
-    """Returns the floating-point state that training may change, by name, ties once."""
-    return [(name, value.data) for name, value in model.named_parameters()]
-
-
-def _trained(model: DeixisModel) -> list[Tensor]:
-    return [value for value in model.parameters() if value.requires_grad]
-
-
-def _optimizer(model: DeixisModel, decay: float) -> torch.optim.Optimizer:
-    matrices = [p for p in _trained(model) if p.dim() > 1]
-    vectors = [p for p in _trained(model) if p.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)
-
-
-def _optimizer_tensors(model: DeixisModel, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    names: dict[Tensor, str] = {value: name for name, value in model.named_parameters()}
-    return {
-        f"optimizer.{names[p]}.{key}": torch.as_tensor(value)
-        for p, state in optimizer.state.items()
-        for key, value in state.items()
-    }
-
-
-def _restore_optimizer(
-    model: DeixisModel, optimizer: torch.optim.Optimizer | None, tensors: dict[str, Tensor]
-) -> None:
-    assert optimizer is not None
-    for name, value in model.named_parameters():
-        prefix = f"optimizer.{name}."
-        state = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
-        if state and value.requires_grad:
-            optimizer.state[value] = state
-
-
-@torch.no_grad()
-def _assign(model: DeixisModel, values: Iterable[tuple[str, Tensor]]) -> None:
-    parameters = dict(model.named_parameters())
-    for name, value in values:
-        parameters[name].copy_(value)

@@ -15,12 +15,13 @@ from model.records import Record, read_records
 from model.tokens import Vocabulary
 from model.training import wording
 from model.training.config import Recipe
+from model.training.course import CachedCourse, School
 from model.training.features import cache_features
-from model.training.loop import School, Trainer
+from model.training.loop import Trainer
 from model.training.questions import NUMBERS
 from model.training.trunk_weights import load_onnx
 from model.vlm import DeixisModel
-from model.vocabulary import COCO_NAMES
+from model.vocabulary import COCO_NAMES, GROUPS, plural
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
@@ -70,7 +71,7 @@ def build_trainer(
     }
     torch.manual_seed(recipe.seed)
     if start is not None:
-        model, vocabulary, _ = checkpoint.load(start)
+        model, vocabulary, _ = checkpoint.load(start, grow=True)
     elif trunk is not None:
         vocabulary = _vocabulary(records, folder, recipe.model.language.vocab_size)
         tree = replace(recipe.model, classes=recipe.model.classes or COCO_NAMES)
@@ -83,7 +84,8 @@ def build_trainer(
         for source in recipe.sources
         for name, read in [(source.records, records[source.records])]
     ]
-    trainer = Trainer(recipe, model, vocabulary, schools, folder)
+    course = CachedCourse(schools, vocabulary, model, recipe.losses)
+    trainer = Trainer(recipe, model, vocabulary, course, folder)
     trainer.resume()
     return trainer
 
@@ -103,8 +105,8 @@ def _texts(records: dict[str, list[Record]]) -> Iterator[str]:
         if isinstance(value, tuple):
             yield from (text for text in value for _ in range(5))
     for name in COCO_NAMES:
-        yield from (name, wording.plural(name), name, wording.plural(name))
-    yield from (*NUMBERS, *NUMBERS, wording.UNKNOWN, wording.NOT_PRESENT)
+        yield from (name, plural(name), name, plural(name))
+    yield from (*NUMBERS, *NUMBERS, *GROUPS, wording.UNKNOWN, wording.NOT_PRESENT)
 
 
 def _stem(name: str) -> str:

@@ -7,14 +7,12 @@ The folder holds `train.jsonl`, `val.jsonl` and, if the data set brought held-ou
 
 from __future__ import annotations
 
-import errno
 import json
 import re
 import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -22,6 +20,7 @@ from model.errors import ConfigError, RecordError
 from model.records import Record, record_from_json
 from model.training import split
 from model.training.archive import unpack
+from model.training.disk import full_disk_told
 from model.training.importers import sheet
 from model.training.importers.coco import Coco
 from model.training.importers.draft import FAULTS, Draft, Importer, Json, Rows, reason_of
@@ -78,7 +77,10 @@ def import_dataset(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} exists already; choose another folder or delete it.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with _full_disk_said(), tempfile.TemporaryDirectory(dir=out.parent, prefix=".import-") as made:
+    with (
+        full_disk_told("make room and import again", RecordError),
+        tempfile.TemporaryDirectory(dir=out.parent, prefix=".import-") as made,
+    ):
         staging = Path(made, "data")
         (staging / "pictures").mkdir(parents=True)
         if zipfile.is_zipfile(source):
@@ -92,17 +94,6 @@ def import_dataset(
             out.rmdir()
         staging.rename(out)
     return report
-
-
-@contextmanager
-def _full_disk_said() -> Iterator[None]:
-    """Raises RecordError with the remedy when the disk is full."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-            raise
-        raise RecordError("The disk is full; make room and import again.") from error
 
 
 def _space_name(name: str) -> str:

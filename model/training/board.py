@@ -1,0 +1,135 @@
+"""The before/after board: two checkpoints answer the same questions about the same pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from model import checkpoint
+from model.engine import Engine, load
+from model.evaluate import evaluate_lines
+from model.metrics.queries import Task
+from model.predict import predict
+from model.records import Record
+from model.training import exam
+from model.types import Capability
+
+Json = dict[str, Any]
+Told = Callable[[int, int], None]
+SHOWN = 12
+ASKED = (
+    (Task.DETECT, "AP", "AP"),
+    (Task.DETECT, "AP50", "AP50"),
+    (Task.REFER, "acc50", "Acc@0.5"),
+    (Task.REGION, "top1", "naming"),
+)
+"""Task, measure, and what people call it."""
+
+
+def compare(
+    before: str | Path,
+    after: str | Path,
+    records: Sequence[Record],
+    general: Sequence[Record],
+    out: Path,
+    about: Json,
+    told: Told,
+) -> Json:
+    """Writes `board.json` into a folder and returns it; docs/training.md shows its form.
+
+    Args:
+        before: checkpoint, by path or name.
+        after: checkpoint, by path or name.
+        records: what was taught, pictures that neither learned from.
+        general: pictures of earlier data; may be empty.
+        out: folder for the board.
+        about: further fields of the board.
+        told: called with questions asked and an estimate of all.
+    """
+    engines = [load(checkpoint.resolve(which)) for which in (before, after)]
+    counter = _Counter(told, 2 * (len(records) * 2 + len(general)))
+    new = [_judge(engine, records, True, counter) for engine in engines]
+    board = {
+        "before": engines[0].card.name,
+        "after": engines[1].card.name,
+        **about,
+        "records": len(records),
+        "measures": _beside(new[0][0], new[1][0]),
+        "pictures": _pictures([engine.card.threshold for engine in engines], new[0][1], new[1][1]),
+    }
+    if general:
+        old = [_judge(engine, general, False, counter) for engine in engines]
+        board["general"] = _beside(old[0][0], old[1][0])
+    counter.finish()
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "board.json").write_text(json.dumps(board, indent=1) + "\n")
+    return board
+
+
+class _Counter:
+    """Counts pictures as they are asked about."""
+
+    def __init__(self, told: Told, total: int) -> None:
+        self._told, self._total, self._done = told, max(1, total), 0
+
+    def watch(self, lines: Iterator[Json]) -> Iterator[Json]:
+        last = None
+        for line in lines:
+            if line["id"] != last:
+                last = line["id"]
+                self._done += 1
+                self._told(min(self._done, self._total), self._total)
+            yield line
+
+    def finish(self) -> None:
+        self._told(self._total, self._total)
+
+
+def _judge(
+    engine: Engine, records: Sequence[Record], naming: bool, counter: _Counter
+) -> tuple[dict[tuple[Task, str], Json], list[Json]]:
+    """Returns measures by task and name, and the pictures with what was found."""
+    result = exam.hold_with(engine, records, counter.watch)
+    measures = {(Task.DETECT, name): value for name, value in result.measures.items()}
+    tasks = [Task.REFER] if any(record.refs for record in records) else []
+    tasks += [Task.REGION] if naming else []
+    tasks = [task for task in tasks if Capability(str(task)) in engine.card.capabilities]
+    if tasks:
+        lines = counter.watch(predict(engine, records, tasks))
+        for task, report in evaluate_lines(records, lines).tasks.items():
+            measures |= {(Task(task), n): m.to_json() for n, m in report.measures.items()}
+    return measures, result.pictures
+
+
+def _beside(before: dict[Any, Json], after: dict[Any, Json]) -> list[Json]:
+    return [
+        {"name": shown, "task": str(task), "before": before[task, name], "after": after[task, name]}
+        for task, name, shown in ASKED
+        if (task, name) in before and (task, name) in after
+    ]
+
+
+def _pictures(cuts: Sequence[float], before: Sequence[Json], after: Sequence[Json]) -> list[Json]:
+    """Returns the pictures that got worse most, or better least, with both answers."""
+    rows = []
+    for pair in zip(before, after, strict=True):
+        kept = [
+            [shown for shown in picture["prediction"] if shown["score"] >= cut]
+            for picture, cut in zip(pair, cuts, strict=True)
+        ]
+        truth = pair[0]["truth"]
+        scores = [exam.f1(truth, found) for found in kept]
+        rows.append(
+            {key: pair[0][key] for key in ("id", "image", "width", "height")}
+            | {
+                "before_f1": round(scores[0], 4),
+                "after_f1": round(scores[1], 4),
+                "change": round(scores[1] - scores[0], 4),
+                "truth": truth,
+                "before": kept[0],
+                "after": kept[1],
+            }
+        )
+    return sorted(rows, key=lambda row: row["change"])[:SHOWN]

@@ -1,0 +1,90 @@
+"""A course of lessons: what is taught at each step. This one teaches records with cached sights."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from model.records import Record
+from model.tokens import Vocabulary
+from model.training.collate import Collator, Lesson
+from model.training.config import Stage
+from model.training.features import FeatureStore
+from model.training.lessons import visit
+from model.training.losses import LossConfig, total
+from model.training.mirror import mirrored
+from model.vision import Sight
+from model.vlm import DeixisModel
+
+
+class Course(Protocol):
+    """What the loop trains on."""
+
+    def loss(
+        self, model: DeixisModel, stage: Stage, chance: random.Random, count: int
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Returns the loss of `count` pictures, drawn by `chance` alone, and its parts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class School:
+    """A record file with the cached sights of its pictures, and its share of the visits."""
+
+    records: Sequence[Record]
+    store: FeatureStore
+    share: float
+
+
+class CachedCourse:
+    """Lessons about pictures that the frozen trunk has looked at once and for all."""
+
+    def __init__(
+        self,
+        schools: Sequence[School],
+        vocabulary: Vocabulary,
+        model: DeixisModel,
+        losses: LossConfig,
+    ) -> None:
+        self._schools, self._losses = schools, losses
+        self._collate = Collator(vocabulary, model.tree)
+
+    def loss(
+        self, model: DeixisModel, stage: Stage, chance: random.Random, count: int
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Returns the loss of pictures drawn by the shares of their schools."""
+        batch, targets = self._collate(*self._draw(stage, chance, count))
+        batch, targets = batch.to(model.device), targets.to(model.device)
+        outputs = model(batch)
+        with in_float32(model):
+            return total(model, batch, outputs, targets, self._losses)
+
+    def _draw(self, stage: Stage, chance: random.Random, count: int) -> tuple[list[Lesson], Sight]:
+        """Returns lessons about some pictures and their sight, half of them mirrored."""
+        shares = [school.share for school in self._schools]
+        chosen = chance.choices(self._schools, shares, k=count)
+        drawn, sights, flips = [], [], []
+        for school in sorted(chosen, key=self._schools.index):
+            number = chance.randrange(len(school.records))
+            record, flip = school.records[number], chance.random() < 0.5
+            record = mirrored(record) if flip else record
+            drawn.append(visit(record, stage.lessons, chance))
+            sights.append(school.store.read([number]))
+            flips.append(flip)
+        return drawn, join(sights).mirrored(torch.tensor(flips))
+
+
+def in_float32(model: DeixisModel) -> torch.autocast:
+    """Returns a context in which nothing is rounded to half the bits: boxes and losses."""
+    return torch.autocast(model.device.type, enabled=False)
+
+
+def join(sights: Sequence[Sight]) -> Sight:
+    """Returns one sight of all pictures."""
+    fields = Sight.__slots__
+    return Sight(*(torch.cat([getattr(sight, name) for sight in sights]) for name in fields))

@@ -1,0 +1,145 @@
+"""Settings that nobody chose, from the data set, the checkpoint and the machine; each with why."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from model import boxes
+from model.config import ModelConfig
+from model.errors import RecordError
+from model.preprocess import Letterbox
+from model.training.collate import as_tensor
+from model.training.config import FineTuneConfig, Recipe, Stage
+from model.training.features import look_at
+from model.training.scenes import Scene
+from model.vision import Vision
+
+COVERED = 0.85
+"""Share of things the trunk must propose already, or it has to learn as well."""
+LOOKED_AT = 16
+VISITS, MOST_VISITS = 40, 16_000
+"""Visits to each new picture, and to all of them, if nobody said how long."""
+MOST_EPOCHS = 400
+RATES = {"full": 5e-4, "lora": 1e-3, "decoders": 1e-3}
+DECODERS = ("objects", "context", "links", "box_decoder", "word_locator")
+READERS = ("projector", "region_encoder", "prefixed")
+
+
+def fill_in(
+    config: FineTuneConfig, scenes: Sequence[Scene], replay: Sequence[Scene], vision: Vision
+) -> tuple[FineTuneConfig, list[str]]:
+    """Returns settings without a gap, and a sentence for every one that was chosen here.
+
+    Raises:
+        RecordError: there is nothing to learn from.
+    """
+    if not any(scene.record.objects or scene.turns for scene in scenes):
+        raise RecordError("No picture to learn from has a box or a turn; mark something first.")
+    chosen: dict[str, Any] = {}
+    reasons: list[str] = []
+    cuda = torch.cuda.is_available()
+    if config.mode == "auto":
+        share = coverage(vision, scenes, config.seed)
+        chosen["mode"] = "lora" if share >= COVERED else "full"
+        reasons.append(
+            f"mode {chosen['mode']}: the trunk proposes {share:.0%} of the marked things already."
+        )
+    if not config.batch:
+        chosen["batch"] = 16 if cuda else 8
+        reasons.append(f"batch {chosen['batch']}: for a {'GPU' if cuda else 'CPU'}.")
+    if config.precision == "auto":
+        chosen["precision"] = "bf16" if cuda and torch.cuda.is_bf16_supported() else "no"
+    if not config.learning_rate:
+        chosen["learning_rate"] = RATES[chosen.get("mode", config.mode)]
+    if not replay:
+        chosen["replay_share"] = 0.0
+        reasons.append("Without --replay, what was known before may be forgotten.")
+    config = replace(config, **chosen)
+    if not config.steps:
+        config = replace(config, steps=_steps(config, len(scenes)))
+        reasons.append(_about_steps(config, len(scenes)))
+    return config, reasons
+
+
+def _steps(config: FineTuneConfig, count: int) -> int:
+    fresh = config.batch * (1 - config.replay_share)
+    if config.epochs:
+        visits = config.epochs * count
+    elif config.minutes:
+        visits = max(MOST_EPOCHS * count, MOST_VISITS)
+    else:
+        visits = min(max(VISITS * count, 50 * config.batch), MOST_VISITS)
+    return max(1, math.ceil(visits / fresh))
+
+
+def _about_steps(config: FineTuneConfig, count: int) -> str:
+    if config.minutes and not config.epochs:
+        return f"{config.minutes:g} minutes, at most {config.steps} steps."
+    epochs = config.steps * config.batch * (1 - config.replay_share) / count
+    return f"{config.steps} steps: each of {count} new pictures is seen about {epochs:.0f} times."
+
+
+def coverage(vision: Vision, scenes: Sequence[Scene], seed: int) -> float:
+    """Returns the share of marked things that some proposal overlaps by half, in a few pictures."""
+    marked = [scene.record for scene in scenes if scene.record.objects]
+    found = total = 0
+    for record in random.Random(seed).sample(marked, min(LOOKED_AT, len(marked))):
+        sight = look_at(vision, [record.read_picture()])
+        proposed = sight.boxes[0][sight.valid[0]].cpu()
+        letterbox = Letterbox.fit(record.size, vision.config.sides[0])
+        true = letterbox.to_canvas(as_tensor([thing.box for thing in record.objects]))
+        best = boxes.pairwise_iou(true, proposed).amax(1) if len(proposed) else torch.zeros(1)
+        found += int((best >= 0.5).sum())
+        total += len(true)
+    return found / max(1, total)
+
+
+def recipe_of(
+    config: FineTuneConfig, tree: ModelConfig, scenes: Sequence[Scene], changes: Sequence[str]
+) -> Recipe:
+    """Returns the recipe that settings without a gap stand for.
+
+    Args:
+        config: the settings.
+        tree: of the model.
+        scenes: what is taught; masks and joints are learned only if there are any.
+        changes: names of the low-rank parameters, if there are some.
+    """
+    things = [thing for scene in scenes for thing in scene.record.objects]
+    masks = any(thing.polygons for thing in things)
+    poses = any(thing.keypoints for thing in things)
+    lessons = replace(
+        config.lessons,
+        masks=config.lessons.masks if masks else 0,
+        poses=config.lessons.poses if poses else 0,
+    )
+    trains = [*DECODERS, *changes]
+    trains += ["mask_head"] * masks + ["pose_head"] * poses
+    if config.mode == "full":
+        trains += ["vision", *READERS]
+    elif config.mode == "lora":
+        trains += ["region_encoder"]
+    stage = Stage(
+        config.mode, config.steps, config.batch, config.learning_rate, config.warmup,
+        tuple(trains), lessons,
+    )  # fmt: skip
+    return Recipe(
+        seed=config.seed,
+        model=tree,
+        stages=(stage,),
+        losses=config.losses,
+        weight_decay=config.weight_decay,
+        clip=config.clip,
+        ema=config.ema,
+        save_every=config.save_every,
+        precision=config.precision,
+        schedule=config.schedule,
+        accumulate=config.accumulate,
+        trunk_rate=config.trunk_rate,
+    )

@@ -1,0 +1,81 @@
+"""Low-rank changes of the language model (LoRA) through PEFT: put in, saved alone, folded in.
+
+Source: Hu et al. 2021, arXiv:2106.09685. What turns phrases into boxes is small and new names need
+it, so it learns as well, in full; its weights lie beside the adapter.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from model import checkpoint
+from model.errors import CheckpointError
+from model.training.state import assign
+from model.vlm import DeixisModel
+
+LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+PARTS = "parts.safetensors"
+
+
+def attach(model: DeixisModel, rank: int, alpha: int) -> list[str]:
+    """Puts low-rank changes, at first none, into the language model; returns their names."""
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(LAYERS))
+    language: Any = model.prefixed.language
+    model.prefixed.language = get_peft_model(language, config)
+    return [name for name, _ in model.named_parameters() if ".lora_" in name]
+
+
+def is_attached(model: DeixisModel) -> bool:
+    """Returns whether the language model has low-rank changes."""
+    return isinstance(model.prefixed.language, PeftModel)
+
+
+def folded(model: DeixisModel) -> DeixisModel:
+    """Returns the model with its changes folded into full weights; itself if it has none."""
+    if not is_attached(model):
+        return model
+    model = copy.deepcopy(model)
+    language: Any = model.prefixed.language
+    model.prefixed.language = language.merge_and_unload()
+    return model
+
+
+def save_adapter(model: DeixisModel, folder: Path) -> None:
+    """Writes the low-rank changes and the other parts that learned, without the rest."""
+
+    def write(staging: Path) -> None:
+        language: Any = model.prefixed.language
+        language.save_pretrained(staging)
+        # A card that PEFT writes would name a hub that the adapter does not come from.
+        (staging / "README.md").unlink(missing_ok=True)
+        parts = {
+            name: value.detach().contiguous().cpu()
+            for name, value in model.named_parameters()
+            if value.requires_grad and ".lora_" not in name
+        }
+        save_file(parts, staging / PARTS)
+        checkpoint.sign(staging)
+
+    checkpoint.replace_folder(folder, write)
+
+
+def fold_in(model: DeixisModel, folder: Path) -> DeixisModel:
+    """Returns a model with a saved adapter folded into its weights.
+
+    Raises:
+        CheckpointError: the adapter is broken, or of another model.
+    """
+    checkpoint.verify(folder)
+    language: Any = model.prefixed.language
+    try:
+        model.prefixed.language = PeftModel.from_pretrained(language, str(folder))
+        assign(model, load_file(folder / PARTS).items())
+    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(f"{folder} does not fit this checkpoint: {error}") from error
+    return folded(model)

@@ -1,0 +1,62 @@
+"""A checkpoint as a folder that is ready to push, and the push itself, which needs a token."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from model import checkpoint
+from model.errors import CheckpointError, ConfigError
+from model.training.disk import full_disk_told
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+TOKEN = "HF_TOKEN"
+
+
+def export(folder: Path, out: Path) -> None:
+    """Copies a verified checkpoint into a new folder; what training left beside it stays behind.
+
+    Raises:
+        CheckpointError: it is broken or has no model card, or the disk is full.
+        ConfigError: the folder exists already.
+    """
+    checkpoint.load(folder)  # Numbers that are not finite are found here, not by whoever gets it.
+    if out.exists():
+        raise ConfigError(f"{out} exists already; choose another folder or delete it.")
+    if not (folder / "README.md").is_file():
+        raise CheckpointError(f"{folder} has no README.md, its model card; write one first.")
+
+    def write(staging: Path) -> None:
+        for path in folder.iterdir():
+            if path.is_file() and path.suffix in (".json", ".safetensors", ".md"):
+                shutil.copy2(path, staging / path.name)
+        checkpoint.verify(staging)
+
+    with full_disk_told("nothing was exported. Make room and try again"):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint.replace_folder(out, write)
+
+
+def push(folder: Path, repository: str) -> str:
+    """Uploads an exported folder to a model hub and returns its address.
+
+    Raises:
+        ConfigError: the repository's name is none, or there is no token.
+        CheckpointError: the hub refused it.
+    """
+    if not _REPOSITORY.fullmatch(repository):
+        raise ConfigError(f"{repository!r:.80} is no OWNER/NAME.")
+    token = os.environ.get(TOKEN)
+    if not token:
+        raise ConfigError(f"Pushing needs a token in {TOKEN}; the folder {folder} is ready.")
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    api = HfApi(token=token)
+    try:
+        api.create_repo(repository, exist_ok=True)
+        return str(api.upload_folder(folder_path=folder, repo_id=repository))
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise CheckpointError(f"{repository} was not pushed: {error}") from error

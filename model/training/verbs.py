@@ -1,0 +1,196 @@
+"""What the verbs of `python -m model.training` do; each returns the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from model import checkpoint
+from model.allocator import keep_freed_memory
+from model.errors import ConfigError
+from model.training.config import FineTuneConfig
+from model.training.events import tell
+
+DONE, STOPPED = 0, 3
+EMBEDDED = "deixis-tiny"
+
+
+def bring_in(options: argparse.Namespace) -> int:
+    """Imports a data set."""
+    from model.training.importers import import_dataset
+
+    report = import_dataset(
+        options.source,
+        options.out,
+        format=options.format,
+        val_share=options.val_share,
+        seed=options.seed,
+        progress=_Seldom().progress,
+    )
+    print(report.to_text(), file=sys.stderr, end="")
+    tell("report", folder=str(options.out), report=report.to_json())
+    return DONE
+
+
+def teach(options: argparse.Namespace) -> int:
+    """Teaches a checkpoint a data set; goes on where it was stopped."""
+    from model.training.finetune import FineTune
+    from model.training.order import Order
+
+    if options.out is None or options.run_folder is None:
+        raise ConfigError("Give --out CHECKPOINT and --run-folder RUN, or --recipe NAME.")
+    keep_freed_memory()
+    stop = _stops()
+    order = Order(
+        data=options.data,
+        start=checkpoint.resolve(options.start or EMBEDDED),
+        folder=options.run_folder,
+        out=options.out,
+        config=_settings(options),
+        replay=options.replay,
+        accept_refused=options.accept_refused,
+        resume=options.resume,
+    )
+
+    return DONE if FineTune(order).run(stop) else STOPPED
+
+
+def _settings(options: argparse.Namespace) -> FineTuneConfig:
+    try:
+        values = json.loads(options.config.read_text()) if options.config else {}
+        config = FineTuneConfig.from_json(values)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{options.config} holds no settings: {error}") from error
+    pairs = [
+        f"{name}={value}"
+        for name in ("mode", "minutes", "epochs")
+        if (value := getattr(options, name)) is not None
+    ]
+    return config.with_values([*pairs, *(p for text in options.set for p in text.split(","))])
+
+
+def follow_recipe(options: argparse.Namespace) -> int:
+    """Trains by a recipe; goes on where it was stopped."""
+    from model.training.setup import build_trainer, read_recipe
+
+    keep_freed_memory()
+    stop = _stops()
+    trainer = build_trainer(
+        read_recipe(options.recipe),
+        data=options.data,
+        cache=options.cache,
+        folder=options.run_folder or Path("runs") / Path(options.recipe).stem,
+        start=Path(options.start) if options.start else None,
+        trunk=options.trunk,
+    )
+    minutes = math.inf if options.minutes is None else options.minutes
+    done = trainer.run(seconds=minutes * 60, stop=stop)
+    if options.out is not None:
+        trainer.export(options.out)
+    return DONE if done else STOPPED
+
+
+def _stops() -> Callable[[], bool]:
+    """Returns whether somebody asked to stop since this was called."""
+    asked = False
+
+    def ask(*_: object) -> None:
+        nonlocal asked
+        asked = True
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+    return lambda: asked
+
+
+def calibrate(options: argparse.Namespace) -> int:
+    """Chooses trust and shift of a checkpoint on records."""
+    from model.records import read_records
+    from model.training import release
+
+    records = list(read_records(options.records, options.limit))
+    folder = checkpoint.resolve(options.checkpoint)
+    trust, shift = release.calibrate(folder, records)
+    print(f"{folder}: names corrected by {trust} and shifted by {shift}", file=sys.stderr)
+    tell("measures", trust=trust, shift=shift)
+    return DONE
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Predicts and scores: every task on records, or detection on a data set."""
+    folder = checkpoint.resolve(options.checkpoint)
+    if options.records is not None:
+        from model.training.release import measure
+
+        tasks = measure(folder, options.records, options.limit)["tasks"]
+        tell("measures", tasks={task: report["measures"] for task, report in tasks.items()})
+        return DONE
+    from model.engine import load
+    from model.training.dataset import judged_records
+    from model.training.exam import hold_with
+
+    split, records = judged_records(options.data, options.split, options.limit)
+    measures = {"detect": hold_with(load(folder), records).measures}
+    if options.out is not None:
+        options.out.write_text(json.dumps({"split": split, "tasks": measures}, indent=1) + "\n")
+    tell("measures", split=split, tasks=measures)
+    return DONE
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Writes the before/after board of two checkpoints."""
+    from model.records import read_records
+    from model.training import board
+    from model.training.dataset import judged_records
+
+    split, records = judged_records(options.data, options.split, options.limit)
+    general = list(read_records(options.general, options.limit)) if options.general else []
+    about = {"data": str(options.data), "split": split}
+    told = _Seldom()
+    made = board.compare(
+        options.before, options.after, records, general, options.out, about, told.progress
+    )
+    tell("board", path=str(options.out / "board.json"), measures=made["measures"])
+    return DONE
+
+
+def export(options: argparse.Namespace) -> int:
+    """Writes a folder that is ready to push, and pushes it if somebody says where to."""
+    from model.training import publish
+
+    publish.export(checkpoint.resolve(options.checkpoint), options.out)
+    tell("saved", path=str(options.out), what="checkpoint")
+    if options.repository:
+        address = publish.push(options.out, options.repository)
+        tell("note", text=f"Pushed to {address}.")
+    return DONE
+
+
+def merge(options: argparse.Namespace) -> int:
+    """Folds low-rank weights into the full ones."""
+    from model.training import card, lora
+
+    model, vocabulary, _ = checkpoint.load(checkpoint.resolve(options.start))
+    story = card.read_story(options.adapter)
+    merged = lora.fold_in(model, options.adapter)
+    card.save_with_card(merged, merged.tree, vocabulary, options.out, story)
+    tell("saved", path=str(options.out), what="checkpoint")
+    return DONE
+
+
+class _Seldom:
+    """Tells progress twice a second at most."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def progress(self, done: int, total: int) -> None:
+        if done == total or time.monotonic() - self._last > 0.5:
+            self._last = time.monotonic()
+            tell("progress", done=done, total=total)
