@@ -47,6 +47,7 @@ class Correcting:
         edit["picture"] = desk.picture.key
         if exchange is None or exchange.answer is None:
             return edit | edits.editable(words.STARTERS[0], Answer(""), 0.0)
+        edit["exchange"] = exchange.number
         threshold = self.talk.threshold(desk, exchange)
         answer = phrases.seen_from(exchange, threshold)
         return edit | edits.editable(exchange.question, answer, threshold)

@@ -229,7 +229,8 @@ watch('answer', () => {
   legend();
   mirror();
   // Nothing was corrected yet: the new answer is what should be.
-  if (correcting && next.exchange != null && !past.length) trigger('ready', {});
+  const other = next.exchange != null && next.exchange !== (props.edit || {}).exchange;
+  if (correcting && other && !past.length) trigger('ready', {});
 });
 watch('adopt', () => {
   const mark = props.adopt && props.adopt.mark;

@@ -3,6 +3,7 @@
 const EDIT_TOOLS = ['select', 'box'];
 let editHot = new Set(); // boxes of the words under the pointer in the caption editor
 let correcting = false; // whether the Correct tab is open
+let entered = 0; // serial of the newest edit; one that arrives late is not looked at
 
 function paintOf(id) {
   const paints = props.paints || [];
@@ -17,6 +18,8 @@ function fits(edit) {
 }
 
 function enterEditing(edit) {
+  if (edit.serial < entered) return;
+  entered = edit.serial;
   correcting = !!edit.open;
   root.classList.toggle('dx-correcting', correcting);
   const boxes = fits(edit) && edit.boxes;
