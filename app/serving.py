@@ -123,6 +123,11 @@ def try_out(backend: Backend) -> None:
         raise BackendError(words.CANARY_BLIND.format(name=card.name))
 
 
+def _whole(name: str) -> bool:
+    """Returns whether a folder is none that is being written or deleted."""
+    return not name.startswith(".") and not name.endswith((".staging", ".old"))
+
+
 class Serving:
     """Swaps the model behind the page, and knows the way back.
 
@@ -141,6 +146,7 @@ class Serving:
         self.loading = self.error = ""
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
+        self._listed: tuple[list[tuple[str, int]], list[Listing]] = ([], [])
 
     @property
     def service(self) -> Service:
@@ -168,8 +174,18 @@ class Serving:
         return key or Path(self._settings.model).name
 
     def checkpoints(self) -> list[Listing]:
-        """Returns the checkpoints that could be served, newest first; broken ones say why."""
-        return checkpoint.listing(self._settings.checkpoints)
+        """Returns the checkpoints that could be served, newest first; broken ones say why.
+
+        Files are read only after one of them has changed: a look at the page must cost nothing.
+        """
+        root = self._settings.checkpoints
+        files = sorted(root.glob("[!.]*/*"))
+        marks = [(str(path), path.stat().st_mtime_ns) for path in files if path.exists()]
+        with self._lock:
+            if marks != self._listed[0]:
+                found = [item for item in checkpoint.listing(root) if _whole(item.name)]
+                self._listed = marks, found
+            return self._listed[1]
 
     # --- changes: only for the admin, which whoever calls has checked ----------------------------
 

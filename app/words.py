@@ -170,7 +170,11 @@ CANVAS: dict[str, str] = {
     "found": "{number} of {all}: {label}{score}",
     "none_found": "No boxes",
     "label": "What is it?",
-    "next": "Next picture ({count})",
+    "next": "Next ({count})",
+    "next_title": "Open the next picture (N)",
+    "keys": "Keys: [ and ] go through the boxes, Enter renames, arrows move (Shift: ten pixels), "
+    "Delete removes, B draws, Ctrl+Z takes back, Ctrl+Enter saves and goes on, N skips to the next "
+    "picture. Choose or drop several pictures to go through them one by one.",
     "marks": "Marks you can refer to",
     "point_kind": "point",
     "box_kind": "box",

@@ -212,6 +212,20 @@ def test_only_what_is_in_the_list_is_served_or_deleted(settings: Settings, name:
             change(name)
 
 
+def test_the_list_follows_the_disk_and_leaves_out_what_is_not_whole(settings: Settings) -> None:
+    work = serving(settings)
+    names = {item.name for item in work.checkpoints()}
+    assert {OWN, "one", "two"} <= names
+    for name in ("new", "new.staging", ".new.deleted"):
+        (settings.checkpoints / name).mkdir()
+        (settings.checkpoints / name / "config.json").write_text("{}")
+    assert {item.name for item in work.checkpoints()} == names | {"new"}
+    assert all(item.problem for item in work.checkpoints())  # nothing here is signed
+    for item in work.checkpoints():
+        checkpoint.sign(item.folder)
+    assert not any(item.problem for item in work.checkpoints())
+
+
 def test_a_checkpoint_is_deleted_unless_it_is_needed(settings: Settings) -> None:
     work = serving(settings)
     serve(work, "one")

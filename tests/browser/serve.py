@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from app import page, server
+from app.jobs import process
 from app.serving import reopen
 from app.settings import Settings
 from app.teaching import COMMAND
@@ -48,6 +49,8 @@ def main(folder: Path, checkpoint: str = "") -> None:
     def opened(name: str) -> Backend:
         return loader(name) if checkpoint else FakeBackend(0.005, name=Path(name).name)
 
+    if not checkpoint:
+        process.NICENESS = 0  # the stand-in costs nothing
     training = COMMAND if checkpoint else (sys.executable, fake_training)
     loading = partial(reopen, settings, opened)
     host = server.build(page.build(settings, loading, opened, training), settings)

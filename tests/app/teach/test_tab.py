@@ -1,0 +1,159 @@
+"""The Teach tab without a browser: who may do what, and what is sent when."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from app import words
+from app.host import Host
+from app.jobs import Jobs
+from app.serving import Serving
+from app.session import ADMIN_HEADER
+from app.settings import Settings
+from app.teach import Teach
+from app.teaching import Teaching
+from tests.fake_training import fake_checkpoint
+from tests.fakes import FakeBackend, in_loop
+
+ADMIN: Any = SimpleNamespace(headers={ADMIN_HEADER: "yes"})
+STRANGER: Any = SimpleNamespace(headers={})
+
+
+class NoJobs(Jobs):
+    """A queue in which nothing may be changed."""
+
+    def _enqueue(self, *_: Any) -> Any:
+        raise AssertionError("a stranger reached the queue")
+
+    def stop(self, *_: Any) -> Any:
+        raise AssertionError("a stranger reached the queue")
+
+    def delete(self, *_: Any) -> Any:
+        raise AssertionError("a stranger reached the queue")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    for name in ("fake-tiny", "other"):
+        fake_checkpoint(tmp_path / "checkpoints" / name, name)
+    return Settings(
+        model=str(tmp_path / "checkpoints" / "fake-tiny"),
+        checkpoints=tmp_path / "checkpoints",
+        teaching=tmp_path / "teaching",
+        corrections=tmp_path / "corrections",
+        dataset_roots=(str(tmp_path),),
+    )
+
+
+@pytest.fixture
+def tab(settings: Settings) -> Teach:
+    host = Host(FakeBackend, "fake", 60)
+    host.swap(FakeBackend())
+    serving = Serving(host, settings, lambda name: FakeBackend(name=Path(name).name))
+    teach = Teach(Teaching(settings, serving, ("false",)))
+
+    def build() -> Teach:
+        with gr.Blocks(), gr.Tab("Teach") as outer:
+            teach.build()
+            teach.wire(outer)
+        return teach
+
+    return in_loop(build)
+
+
+def events(tab: Teach) -> dict[str, Any]:
+    """Returns what every event of the tab does."""
+    found = {"Teach.on_look": tab.on_look}
+    for section in tab.sections:
+        for name, method in inspect.getmembers(section, inspect.ismethod):
+            if name.startswith("on_"):
+                found[f"{type(section).__name__}.{name}"] = method
+    return found
+
+
+def arguments(method: Any) -> dict[str, Any]:
+    """Returns arguments that would do something if they came from the admin."""
+    whole = {"seen": {"run": "other", "data": "cups"}, "name": "other", "sure": True,
+             "text": "/tmp", "file": "/tmp/x.zip", "begin": "fake-tiny", "mode": "auto",
+             "minutes": 1.0, "chosen": None}  # fmt: skip
+    names = [name for name in inspect.signature(method).parameters if name != "request"]
+    return {name: whole.get(name, True) for name in names}
+
+
+def test_no_event_does_anything_for_a_stranger(tab: Teach, settings: Settings) -> None:
+    tab.work.imports = NoJobs(settings.teaching / "imports")
+    tab.work.runs.queue = NoJobs(settings.teaching / "queue")
+    before = sorted(path for path in settings.teaching.parent.rglob("*"))
+    found = events(tab)
+    assert len(found) >= 13
+    places = [section.said for section in tab.sections]  # type: ignore[attr-defined]
+    allowed = {tab.gate, tab.body, tab.timer, *places}
+    for name, method in found.items():
+        updates = method(**arguments(method), request=STRANGER)
+        assert updates[tab.body] == gr.update(visible=False), name
+        assert set(updates) <= allowed, name
+        if name != "Teach.on_look":
+            assert words.NOT_ADMIN.split(";")[0] in str(updates), name
+    assert tab.work.serving.loading == ""
+    assert tab.work.serving.served == "fake-tiny"
+    assert sorted(path for path in settings.teaching.parent.rglob("*")) == before
+
+
+def test_a_stranger_is_told_plainly_and_shown_the_way_in(tab: Teach, settings: Settings) -> None:
+    said = str(tab.on_look(None, {}, STRANGER)[tab.gate])
+    assert "Only the owner" in said
+    assert "DEIXIS" in said
+    assert "/admin" not in said
+    object.__setattr__(tab.work, "settings", Settings(admin_token="long enough secret"))
+    assert "/admin" in str(tab.on_look(None, {}, STRANGER)[tab.gate])
+
+
+def test_what_has_not_changed_is_not_sent_again(tab: Teach) -> None:
+    first = tab.on_look(None, {}, ADMIN)
+    assert first[tab.body] == gr.update(visible=True)
+    everything = {c for section in tab.sections for c in section.components()}
+    assert len(everything & set(first)) > 20
+    seen = first[tab.seen]
+    again = tab.on_look(None, seen, ADMIN)
+    assert not everything & set(again)
+    assert again[tab.seen] == seen
+    assert not again[tab.timer].active
+
+
+def test_every_part_belongs_to_a_component_that_may_change(tab: Teach) -> None:
+    from app.teach.section import Look
+
+    for section in tab.sections:
+        known = set(section.components())
+        for part in section.parts(Look(None, "", None)):
+            assert part.component in known
+
+
+def test_the_admin_serves_from_the_list_and_deletes_only_with_a_tick(
+    tab: Teach, settings: Settings
+) -> None:
+    *_, last = tab.sections
+    updates = last.on_serve("other", "", {}, ADMIN)  # type: ignore[attr-defined]
+    assert updates[tab.timer].active or tab.work.serving.served == "other"
+    tab.work.serving.wait()
+    assert tab.work.serving.served == "other"
+    tab.work.serving.go_back()
+    tab.work.serving.wait()
+    last.on_delete("other", False, "", {}, ADMIN)  # type: ignore[attr-defined]
+    assert (settings.checkpoints / "other").exists()
+    last.on_delete("other", True, "", {}, ADMIN)  # type: ignore[attr-defined]
+    assert not (settings.checkpoints / "other").exists()
+
+
+def test_a_refusal_is_said_beside_its_button(tab: Teach) -> None:
+    training = tab.sections[1]
+    updates = training.on_start(  # type: ignore[attr-defined]
+        "auto", 5, False, False, False, "", "fake-tiny", None, {"data": ""}, ADMIN
+    )
+    assert words.DATA_NONE_CHOSEN.rstrip(".") in str(updates[training.said])  # type: ignore[attr-defined]
