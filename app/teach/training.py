@@ -19,6 +19,8 @@ from app.teaching import MOST_MINUTES, Wish
 from model.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from app.runs import Run
     from app.teaching import Teaching
 
@@ -195,24 +197,24 @@ class Training:
         yield shown(self.stop, run is not None and run.alive)
         yield shown(self.again, run is not None and run.job.finished and run.job.message != "")
         trail = run.trail if run else None
-        steps = len(trail.steps) if trail else 0
         evaluations = trail.evaluations if trail else []
         name = run.name if run else ""
-        yield Part(
-            self.loss, (name, steps),
-            lambda: gr.update(value=plots.losses(trail) if trail else None, visible=steps > 1),
-        )  # fmt: skip
-        yield Part(
-            self.val, (name, len(evaluations)),
-            lambda: gr.update(
-                value=plots.measures(trail) if trail else None, visible=bool(evaluations)
-            ),
-        )  # fmt: skip
+        losses = (name, len(trail.steps) if trail else 0)
+        yield Part(self.loss, losses, lambda: _curve(plots.losses(trail) if trail else None))
+        measures = (name, len(evaluations))
+        yield Part(self.val, measures, lambda: _curve(plots.measures(trail) if trail else None))
         last = evaluations[-1] if evaluations and evaluations[-1].samples else None
         title = words.SAMPLES_TITLE.format(step=last.step) if last else ""
         yield html(self.heading, f"<h3>{title}</h3>" if title else "")
         path = last.samples if last else ""
         yield Part(self.samples, (name, path), lambda: gr.update(**_samples(run, path)))
+
+
+def _curve(points: pd.DataFrame | None) -> Any:  # noqa: ANN401
+    """Returns the update of a plot; one without points is hidden, since it cannot be drawn."""
+    if points is None or len(points) < 2:
+        return gr.update(visible=False)
+    return gr.update(value=points, visible=True)
 
 
 def _samples(run: Run | None, path: str) -> dict[str, Any]:
