@@ -57,7 +57,7 @@ class Ask:
             height="clamp(260px, calc(100vh - 394px), 760px)",
             latex_delimiters=[],
             layout="bubble",
-            buttons=["copy"],
+            buttons=[],
             editable="user",
             group_consecutive_messages=False,
         )

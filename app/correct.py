@@ -10,6 +10,7 @@ import gradio as gr
 
 from app import words
 from app.canvas import CaptionEditor, Shelf
+from app.handlers import SERIAL
 from app.notices import QUIET, said
 from app.session import key_of
 from model.errors import DeixisError
@@ -88,8 +89,10 @@ class Correct:
             self.work.save(key, boxes, caption)
         except DeixisError as error:
             return {self.said: said(str(error), wrong=True)}
+        found = self.ask.updates(self.work.talk.redraw(key))
+        found[self.ask.canvas] |= {"saved": next(SERIAL)}
         return {
-            **self.ask.updates(self.work.talk.redraw(key)),
+            **found,
             self.said: said(words.SAVED.format(count=len(self.work.saved(key)))),
             self.shelf: gr.update(items=self.work.shelf_items(key)),
         }

@@ -266,6 +266,7 @@ const KEYS = {
   Escape: () => { state.selected = state.menu = ''; pin(null); heat(null); commit(); },
   ']': () => step(1), '[': () => step(-1),
   Enter: () => state.editing && focusLabel(),
+  n: nextPicture,
 };
 
 function removeSelected() {

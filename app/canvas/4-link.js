@@ -1,4 +1,3 @@
-// Over 300 lines: props, events and highlights meet here and nowhere else.
 // How the canvas talks: to Python through props and events, to the chat through classes.
 const heardNode = find('.dx-heard');
 const chips = find('.dx-chips');
@@ -252,7 +251,7 @@ function clearMarks() {
   commit();
 }
 
-// --- the menu beside a mark, buttons, files, samples ---------------------------------------------
+// --- the menu beside a mark, and buttons ---------------------------------------------------------
 
 function fillMenu(mark) {
   if (state.editing) return fillEditMenu(mark);
@@ -292,6 +291,7 @@ const ACTS = {
   fit,
   dismiss: () => notice(''),
   plain: () => { plain = !plain; face(); },
+  next: nextPicture,
   play,
 };
 root.addEventListener('click', (event) => {
@@ -300,59 +300,3 @@ root.addEventListener('click', (event) => {
   if (button.dataset.tool) setTool(button.dataset.tool);
   if (ACTS[button.dataset.act]) ACTS[button.dataset.act]();
 });
-
-async function take(file) {
-  if (!file) return;
-  if (file.type && !file.type.startsWith('image/')) return notice(say('not_a_picture'));
-  notice('');
-  busy(say('reading'));
-  try {
-    const sent = await upload(file);
-    trigger('opened', { path: sent.path, name: file.name });
-  } catch {
-    busy('');
-    notice(say('upload_failed'));
-  }
-}
-for (const input of element.querySelectorAll('input[type=file]')) {
-  input.addEventListener('change', () => { take(input.files[0]); input.value = ''; });
-}
-stage.addEventListener('dragover', (event) => {
-  event.preventDefault();
-  stage.classList.add('dx-drop');
-});
-stage.addEventListener('dragleave', () => stage.classList.remove('dx-drop'));
-stage.addEventListener('drop', (event) => {
-  event.preventDefault();
-  stage.classList.remove('dx-drop');
-  take(event.dataTransfer.files[0]);
-});
-const paste = (event) => {
-  if (!element.isConnected) return document.removeEventListener('paste', paste);
-  const file = [...(event.clipboardData?.files || [])].find((f) => f.type.startsWith('image/'));
-  if (file) { event.preventDefault(); take(file); }
-};
-document.addEventListener('paste', paste);
-
-function fillSamples() {
-  const list = props.samples || [];
-  const row = find('.dx-samples div');
-  find('.dx-samples').hidden = !list.length;
-  row.replaceChildren(...list.map((sample, index) => {
-    const button = document.createElement('button');
-    const picture = document.createElement('img');
-    button.type = 'button';
-    button.title = sample.title;
-    button.setAttribute('aria-label', sample.title);
-    picture.src = sample.src;
-    picture.alt = '';
-    button.appendChild(picture);
-    button.addEventListener('click', () => {
-      busy(say('reading'));
-      for (const other of row.children) other.removeAttribute('aria-current');
-      button.setAttribute('aria-current', 'true');
-      trigger('sampled', { index });
-    });
-    return button;
-  }));
-}

@@ -30,6 +30,9 @@ function enterEditing(edit) {
   future = [];
   fillLabels(edit.labels || []);
   setTool(correcting ? 'select' : 'point');
+  if (correcting && document.activeElement === document.body) {
+    stage.focus({ preventScroll: true }); // so that the keys work at once
+  }
   face();
   legend();
   commit();
@@ -139,6 +142,17 @@ function stepEdit(by) {
 }
 
 watch('edit', () => { if (props.edit) enterEditing(props.edit); });
+
+/** Ctrl+Enter keeps what is there, wherever on the page the hands are. */
+const accept = (event) => {
+  if (!element.isConnected) return document.removeEventListener('keydown', accept, true);
+  if (!correcting || event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (event.target.blur) event.target.blur(); // a label that is being typed counts too
+  setTimeout(() => document.querySelector('#save').click(), 0);
+};
+document.addEventListener('keydown', accept, true);
 
 const onPick = (event) => {
   if (!element.isConnected) return document.removeEventListener('deixis-pick', onPick);

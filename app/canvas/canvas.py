@@ -10,6 +10,7 @@ made meanwhile; it sends the props below, and the scripts merge them:
     status    a short state of affairs under the picture
     can       what the model can do
     edit      the boxes to correct, and label suggestions; `open` tells whether to correct at all
+    saved     changes whenever a correction was kept
     paints    colour and ink of boxes by their number
 
 Events bring plain JSON: `asked`, `opened`, `sampled`, `sifted`, `recalled`, `ready`.
@@ -41,6 +42,7 @@ _PROPS: dict[str, Any] = {
     "notice": None,
     "status": None,
     "edit": None,
+    "saved": None,
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import Visits
+from tests.browser.test_pictures import picture
 from tests.browser.visitor import PATIENCE, Visitor
 
 pytestmark = pytest.mark.browser
@@ -109,3 +110,31 @@ def test_the_conversation_is_taken_home(visit: Visits, tmp_path: Path) -> None:
     file = tmp_path / "coco.json"
     download.value.save_as(file)
     assert len(json.loads(file.read_text())["annotations"]) == 4
+
+
+def test_many_pictures_are_gone_through_by_keyboard(visit: Visits) -> None:
+    me = correcting(visit)
+    before = me.count(".shelf figure")
+    files = [("one.jpg", 300), ("two.jpg", 310), ("three.jpg", 320)]
+    me.page.set_input_files(
+        ".dx-file",
+        [{"name": n, "mimeType": "image/jpeg", "buffer": picture(w)} for n, w in files],
+    )
+    me.looks_at("one.jpg")
+    me.see("[data-act=next]", "Next (2)")
+    me.page.locator(".ed-question").fill("Describe this picture.")
+    me.page.locator(".ed-text").fill("Grey.")
+    me.page.keyboard.press("Control+Enter")  # fix and accept
+    me.looks_at("two.jpg")
+    me.await_count(".dx-edit", 4)  # the same question was asked of it
+    me.page.keyboard.press("]")
+    me.see(".dx-edit.dx-on")
+    me.page.keyboard.press("Delete")
+    me.await_count(".dx-edit", 3)
+    me.page.keyboard.press("Control+Enter")  # fix and accept
+    me.looks_at("three.jpg")
+    me.await_count(".dx-edit", 4)
+    me.await_count(".shelf figure", before + 2)
+    assert not me.page.locator("[data-act=next]").is_visible()
+    me.page.keyboard.press("Control+Enter")  # accept
+    me.await_count(".shelf figure", before + 3)

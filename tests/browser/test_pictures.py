@@ -129,14 +129,17 @@ def test_hostile_words_and_names_are_inert_everywhere(visit: Visits) -> None:
 
 def test_two_people_never_see_each_other(visit: Visits) -> None:
     me, you = visit(), visit(stranger=True)
-    me.open_sample(0)
+    send(me, "mine.jpg", picture())
+    me.looks_at("mine.jpg")
     me.click(0.5, 0.5)
     me.answered()
-    assert you.count("#chat .message") == 0
-    assert not you.page.locator(".dx-picture").is_visible()
+    assert you.page.get_attribute(".dx-picture", "alt") != "mine.jpg"
+    assert you.count("#chat .message, .dx-name") == 0
     you.open_sample(1)
     you.ask("Describe this picture.")
     you.answered()
+    assert you.count(".dx-name") == 0
+    assert me.page.get_attribute(".dx-picture", "alt") == "mine.jpg"
     assert me.count("#chat .user.message") == 1
     assert "What is" in me.text("#chat .user.message")
 

@@ -20,18 +20,22 @@ class Visitor:
         page: the tab.
         errors: what the console complained about.
         outside: addresses elsewhere that the page asked for.
+        sample: index of the sample that was opened last.
     """
 
     page: Page
     errors: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
+    sample: int | None = None
 
     def arrive(self, site: str, theme: str = "light") -> None:
-        """Opens the page and waits until the model is there."""
+        """Opens the page and waits until the model and the first sample are there."""
         self.page.goto(f"{site}/?__theme={theme}", timeout=PATIENCE)
         self.see(".brand .ready")
         self.see(".dx-samples button")
         self.see("#quick button")
+        self.see(".dx-status", "encoded")
+        self.sample = 0
 
     # --- eyes ------------------------------------------------------------------------------------
 
@@ -72,6 +76,14 @@ class Visitor:
             timeout=PATIENCE,
         )
 
+    def looks_at(self, name: str) -> None:
+        """Waits until the picture of that name is on display."""
+        self.page.wait_for_function(
+            "name => document.querySelector('.dx-picture').alt === name",
+            arg=name,
+            timeout=PATIENCE,
+        )
+
     def frame(self) -> dict[str, float]:
         """Returns where the picture is on the screen: x, y, width, height."""
         return self.page.evaluate(
@@ -102,7 +114,10 @@ class Visitor:
     # --- hands -----------------------------------------------------------------------------------
 
     def open_sample(self, index: int = 0) -> None:
-        """Chooses a sample and waits for the encoded picture."""
+        """Chooses a sample and waits for the encoded picture; the first one opens by itself."""
+        if index == self.sample:
+            return
+        self.sample = index
         self.page.locator(".dx-samples button").nth(index).click()
         self.see(".dx-status", "encoded")
 

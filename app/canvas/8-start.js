@@ -14,6 +14,8 @@ for (const button of element.querySelectorAll('button[data-tool], button[data-ac
 playButton.textContent = say('play');
 new ResizeObserver(() => { if (view.fitted) fit(); else settle(); }).observe(stage);
 fillSamples();
+// A first look needs no choice: the first sample opens by itself.
+if ((props.samples || []).length) root.querySelector('.dx-samples button').click();
 setTool('point');
 legend();
 draw();

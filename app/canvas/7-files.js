@@ -1,0 +1,94 @@
+// How pictures come in: chosen, dropped, pasted, photographed, or one of the samples. Several at once
+// wait in line; who corrects goes on to the next with the same question.
+let line = []; // files that wait
+let followUp = ''; // what to ask of the next picture
+
+async function send(file) {
+  if (file.type && !file.type.startsWith('image/')) return notice(say('not_a_picture'));
+  notice('');
+  busy(say('reading'));
+  try {
+    const sent = await upload(file);
+    trigger('opened', { path: sent.path, name: file.name });
+  } catch {
+    busy('');
+    notice(say('upload_failed'));
+  }
+}
+
+function take(files) {
+  const [file, ...others] = files;
+  if (!file) return;
+  line = others;
+  followUp = '';
+  showLine();
+  send(file);
+}
+
+function showLine() {
+  const button = find('[data-act=next]');
+  button.hidden = !line.length;
+  button.querySelector('span').textContent = say('next', { count: line.length });
+}
+
+/** Opens the next of several pictures; while correcting, the same question is asked of it. */
+function nextPicture() {
+  const file = line.shift();
+  if (!file) return;
+  showLine();
+  const question = (props.edit || {}).question || '';
+  followUp = correcting && !question.includes('@') ? question : '';
+  send(file);
+}
+
+watch('picture', () => {
+  if (!followUp || !props.picture) return;
+  const question = followUp;
+  followUp = '';
+  trigger('asked', { question, task: null, ...value() });
+});
+watch('notice', () => { followUp = ''; });
+watch('saved', () => { if (correcting) nextPicture(); });
+
+for (const input of element.querySelectorAll('input[type=file]')) {
+  input.addEventListener('change', () => { take([...input.files]); input.value = ''; });
+}
+stage.addEventListener('dragover', (event) => {
+  event.preventDefault();
+  stage.classList.add('dx-drop');
+});
+stage.addEventListener('dragleave', () => stage.classList.remove('dx-drop'));
+stage.addEventListener('drop', (event) => {
+  event.preventDefault();
+  stage.classList.remove('dx-drop');
+  take([...event.dataTransfer.files]);
+});
+const paste = (event) => {
+  if (!element.isConnected) return document.removeEventListener('paste', paste);
+  const files = [...(event.clipboardData?.files || [])].filter((f) => f.type.startsWith('image/'));
+  if (files.length) { event.preventDefault(); take(files); }
+};
+document.addEventListener('paste', paste);
+
+function fillSamples() {
+  const list = props.samples || [];
+  const row = find('.dx-samples div');
+  find('.dx-samples').hidden = !list.length;
+  row.replaceChildren(...list.map((sample, index) => {
+    const button = document.createElement('button');
+    const picture = document.createElement('img');
+    button.type = 'button';
+    button.title = sample.title;
+    button.setAttribute('aria-label', sample.title);
+    picture.src = sample.src;
+    picture.alt = '';
+    button.appendChild(picture);
+    button.addEventListener('click', () => {
+      busy(say('reading'));
+      for (const other of row.children) other.removeAttribute('aria-current');
+      button.setAttribute('aria-current', 'true');
+      trigger('sampled', { index });
+    });
+    return button;
+  }));
+}
