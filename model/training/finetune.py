@@ -207,7 +207,7 @@ class FineTune:
         """Prepares the language model for how it learns; returns its low-rank parameters."""
         if self.config.checkpointing:
             language: Any = self.model.prefixed.language
-            language.gradient_checkpointing_enable({"use_reentrant": False})
+            language.activation_checkpointing_enable()
         if self.config.mode != "lora":
             return []
         return lora.attach(self.model, self.config.lora_rank, self.config.lora_alpha)

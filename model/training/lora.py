@@ -7,6 +7,9 @@ it, so it learns as well, in full; its weights lie beside the adapter.
 from __future__ import annotations
 
 import copy
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +30,8 @@ def attach(model: DeixisModel, rank: int, alpha: int) -> list[str]:
     """Puts low-rank changes, at first none, into the language model; returns their names."""
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(LAYERS))
     language: Any = model.prefixed.language
-    model.prefixed.language = get_peft_model(language, config)
+    with _old_name_allowed():
+        model.prefixed.language = get_peft_model(language, config)
     return [name for name, _ in model.named_parameters() if ".lora_" in name]
 
 
@@ -74,8 +78,17 @@ def fold_in(model: DeixisModel, folder: Path) -> DeixisModel:
     checkpoint.verify(folder)
     language: Any = model.prefixed.language
     try:
-        model.prefixed.language = PeftModel.from_pretrained(language, str(folder))
+        with _old_name_allowed():
+            model.prefixed.language = PeftModel.from_pretrained(language, str(folder))
         assign(model, load_file(folder / PARTS).items())
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{folder} does not fit this checkpoint: {error}") from error
     return folded(model)
+
+
+@contextmanager
+def _old_name_allowed() -> Iterator[None]:
+    """Keeps transformers from warning that PEFT asks for something by its old name."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+        yield

@@ -181,6 +181,10 @@ def restore(
         average[name].copy_(tensors[f"average.{name}"])
         if value.requires_grad and name in moments:
             optimizer.state[value] = {
-                key: moment if key == "step" else moment.to(value.device)
-                for key, moment in moments[name].items()
+                key: _like(value, moment) for key, moment in moments[name].items()
             }
+
+
+def _like(value: Tensor, moment: Tensor) -> Tensor:
+    """Returns a moment laid out in memory as its parameter is, which the optimizer relies on."""
+    return torch.empty_like(value).copy_(moment) if moment.shape == value.shape else moment

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from model import checkpoint
+from model.errors import CheckpointError
+from model.training.loop import clip, schedule
+from model.training.state import assign, restore, tensors_of
+from tests.model.training import small_run
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_the_rate_warms_up_and_falls() -> None:
+    assert schedule(0.0, 0.1) < schedule(0.05, 0.1) < schedule(0.1, 0.1) == 1
+    assert schedule(0.55, 0.1) == pytest.approx(0.51)
+    assert schedule(1.0, 0.1) == schedule(2.0, 0.1) == pytest.approx(0.02)
+    assert schedule(1.0, 0.1, "constant") == 1
+
+
+def test_the_trunk_is_clipped_by_itself() -> None:
+    values = {name: torch.nn.Parameter(torch.zeros(2)) for name in ("vision.a", "objects.b")}
+    values["vision.a"].grad = torch.tensor([300.0, 400.0])
+    values["objects.b"].grad = torch.tensor([0.3, 0.4])
+    assert clip(values, 1.0) == pytest.approx(500)
+    assert values["vision.a"].grad.norm() == pytest.approx(1, abs=1e-3)
+    assert values["objects.b"].grad.tolist() == pytest.approx([0.3, 0.4])
+    values["objects.b"].grad = torch.tensor([float("nan"), 0.0])
+    assert clip(values, 1.0) != clip(values, 1.0), "what is not a number is seen"
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from model import checkpoint
+folder, number = Path(sys.argv[1]), int(sys.argv[2])
+print("ready", flush=True)
+while True:
+    number += 1
+    def write(staging):
+        for part in "abc":
+            (staging / part).write_text(f"{number}" * 20_000)
+        checkpoint.sign(staging)
+    checkpoint.replace_folder(folder, write)
+    print(number, flush=True)
+"""
+
+
+def killed_while_saving(folder: Path, chance: random.Random, number: int) -> int:
+    """Kills a process that saves all the time; returns the last number it said it had saved."""
+    words = [sys.executable, "-c", WRITER, str(folder), str(number)]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(chance.uniform(0.0, 0.15))
+        process.send_signal(signal.SIGKILL)
+        said = process.stdout.read().split()
+    return int(said[-1]) if said else number
+
+
+def storm(folder: Path, times: int) -> None:
+    """After every kill a complete version is there, none older than the last that was reported."""
+    chance, last = random.Random(0), 0
+    for _ in range(times):
+        last = killed_while_saving(folder, chance, last)
+        checkpoint.recover(folder)
+        if not folder.exists():
+            assert last == 0
+            continue
+        checkpoint.verify(folder)
+        contents = {(folder / part).read_text() for part in "abc"}
+        assert len(contents) == 1, "all parts are of one version"
+        found = int(contents.pop()[: len(str(last + 1))])
+        assert found >= last
+        last = found
+
+
+def test_a_save_that_is_killed_loses_nothing(tmp_path: Path) -> None:
+    storm(tmp_path / "state", 5)
+
+
+@pytest.mark.slow
+def test_a_save_that_is_killed_at_fifty_moments_loses_nothing(tmp_path: Path) -> None:
+    storm(tmp_path / "state", 50)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_again_and_again_equals_one_that_was_not(tmp_path: Path) -> None:
+    data, start = small_run.dataset(tmp_path), small_run.start(tmp_path)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+
+    def words(run: str) -> list[str]:
+        return [
+            sys.executable, "-m", "model.training", "train", f"--data={data}", f"--start={start}",
+            f"--out={tmp_path / f'{run}-out'}", f"--run-folder={tmp_path / run}", "--mode=full",
+            "--set=steps=60,batch=2,precision=no,evaluations=3,val_pictures=2,save_every=2",
+        ]  # fmt: skip
+
+    began = time.monotonic()
+    subprocess.run(words("whole"), cwd=ROOT, env=environment, capture_output=True, check=True)
+    usual = time.monotonic() - began
+    chance, code, kills = random.Random(1), -9, 0
+    while code != 0:
+        with subprocess.Popen(
+            words("killed"), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:  # fmt: skip
+            try:
+                code = process.wait(chance.uniform(0.4, 0.9) * usual if kills < 12 else None)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                kills += 1
+    assert kills
+    states = [(tmp_path / run / "state" / "state.safetensors") for run in ("whole", "killed")]
+    assert states[0].read_bytes() == states[1].read_bytes()
+    versions = {checkpoint.verify(tmp_path / f"{run}-out") for run in ("whole", "killed")}
+    assert len(versions) == 1
+
+
+def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:
+    small_run.dataset(tmp_path)
+    small_run.start(tmp_path)
+    run = small_run.finetune(tmp_path)
+    with pytest.raises(KeyError):
+        assign(run.model, [("no.such.weight", torch.zeros(1))])
+    run.trainer._begin(0)
+    optimizer = run.trainer.optimizer
+    assert optimizer is not None
+    tensors = tensors_of(run.model, run.trainer.average, optimizer)
+    tensors.pop("model.links.weight")
+    with pytest.raises(CheckpointError, match=r"model\.links\.weight"):
+        restore(run.model, run.trainer.average, optimizer, tensors)

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.records import LabelledObject, PictureFile, Record
+from model.training.config import Stage
+from model.training.new_course import NewCourse
+from model.training.scenes import Scene
+from model.types import Answer, Size, Turn
+from model.vlm import DeixisModel
+from tests.model import tiny
+from tests.model.training.small_run import FEW_WORDS, QUICK
+
+STAGE = Stage(lessons=FEW_WORDS)
+
+
+def scene(folder: Path, *names: str, exhaustive: bool = True, new: bool = True) -> Scene:
+    tiny.picture().save(folder / "a.png")
+    boxes = (tiny.LEFT, tiny.RIGHT)
+    things = tuple(LabelledObject(n, b) for n, b in zip(names, boxes, strict=False))
+    file = PictureFile(folder, None, "a.png")
+    space = "mine" if new else "coco80"
+    return Scene(Record("a", Size(96, 64), file, things, label_space=space,
+                        exhaustive=exhaustive), new=new)  # fmt: skip
+
+
+def course(
+    model: DeixisModel, scenes: list[Scene], mode: str = "full", replay: tuple[Scene, ...] = ()
+) -> NewCourse:
+    share = 0.5 if replay else 0.0
+    config = replace(QUICK, mode=mode, replay_share=share, words_share=1.0)
+    return NewCourse(scenes, replay, tiny.vocabulary(), model, config)
+
+
+@pytest.fixture
+def model() -> DeixisModel:
+    return tiny.build().requires_grad_(True)
+
+
+@pytest.mark.parametrize("mode", ["full", "decoders"])
+def test_the_trunk_learns_only_if_all_do(tmp_path: Path, model: DeixisModel, mode: str) -> None:
+    taught = course(model, [scene(tmp_path, "red square", "blue square")], mode)
+    loss, parts = taught.loss(model, STAGE, random.Random(0), 2)
+    loss.backward()
+    assert loss.isfinite()
+    assert ("cell_objectness" in parts) is (mode == "full")
+    of_trunk = [v.grad for v in model.vision.parameters() if v.grad is not None and v.grad.any()]
+    assert bool(of_trunk) is (mode == "full")
+    assert model.box_decoder.modulate.weight.grad is not None
+
+
+def test_all_names_are_asked_for_where_all_is_marked(tmp_path: Path, model: DeixisModel) -> None:
+    both = scene(tmp_path, "red square", "blue square")
+    one = scene(tmp_path, "red square")
+    taught = course(model, [both, one])
+    asked = taught._lesson(one, STAGE, random.Random(0)).names
+    assert {name: len(boxes) for name, boxes in asked} == {"red square": 1, "blue square": 0}
+    partly = replace(one, record=replace(one.record, exhaustive=False))
+    asked = taught._lesson(partly, STAGE, random.Random(0)).names
+    assert [name for name, _ in asked] == ["red square"]
+
+
+def test_earlier_pictures_teach_that_new_things_are_not_in_them(
+    tmp_path: Path, model: DeixisModel
+) -> None:
+    old = scene(tmp_path, "dog", new=False)
+    taught = course(model, [scene(tmp_path, "red square")], replay=(old,))
+    asked = dict(taught._lesson(old, STAGE, random.Random(0)).names)
+    assert asked["red square"] == []
+    assert len(asked["dog"]) == 1
+    drawn = [taught._pick(random.Random(seed)).new for seed in range(40)]
+    assert 10 < sum(drawn) < 30
+
+
+def test_what_was_certain_stays_only_where_not_all_is_marked(
+    tmp_path: Path, model: DeixisModel
+) -> None:
+    sure = scene(tmp_path, "red square")
+    unsure = scene(tmp_path, "red square", exhaustive=False)
+    taught = course(model, [sure, unsure])
+    canvas = torch.full((2, 3, 64, 64), 100.0)
+    cells = model.vision.trunk(canvas)
+    floor = taught._floor([canvas], [sure, unsure], cells.objectness_logits)
+    assert not floor[0].any()
+    assert tiny.close(floor[1], cells.objectness_logits[1].sigmoid())
+    with torch.no_grad():
+        for value in model.vision.parameters():
+            value.mul_(1.5)
+    assert tiny.close(floor, taught._floor([canvas], [sure, unsure], cells.objectness_logits))
+
+
+def test_turns_that_people_wrote_are_the_lesson(tmp_path: Path, model: DeixisModel) -> None:
+    turn = Turn("What is this?", Answer("a red square"))
+    written = replace(scene(tmp_path, "red square"), turns=(turn,))
+    lesson = course(model, [written])._lesson(written, STAGE, random.Random(0))
+    assert list(lesson.turns) == [turn]
+    assert lesson.names
+
+
+def test_a_picture_without_anything_teaches_what_is_absent(
+    tmp_path: Path, model: DeixisModel
+) -> None:
+    full, empty = scene(tmp_path, "red square"), scene(tmp_path)
+    taught = course(model, [full, empty])
+    taught._scenes = [empty]
+    loss, parts = taught.loss(model, STAGE, random.Random(1), 2)
+    loss.backward()
+    assert loss.isfinite()
+    assert parts["cell_box"] == 0

@@ -1,0 +1,141 @@
+"""Fine-tuning of published families, on tiny random models of the real classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import cast
+
+import pytest
+import torch
+
+from model.backends import open_backend
+from model.backends.generation import GenerativeBackend
+from model.errors import CapabilityError, CheckpointError, RecordError
+from model.records import Expression, GroundedPhrase, LabelledObject, PictureFile, Record
+from model.training.published import Tuning, board, lessons, tune, tune_backend
+from model.types import Box, Capability, Size
+from tests.model.backends.tiny import build, picture
+
+SQUARE, CIRCLE = Box(0.125, 20 / 120, 0.4375, 70 / 120), Box(0.5625, 40 / 120, 0.875, 0.75)
+KINDS = ["florence2", "paligemma", "qwen2_5_vl", "qwen3_vl"]
+TUNING = Tuning(steps=16, rate=1e-2, rank=4, lessons=2)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("families")
+
+
+@pytest.fixture(scope="module")
+def record(root: Path) -> Record:
+    picture().save(root / "a.png")
+    return Record(
+        "a",
+        Size(160, 120),
+        PictureFile(root, None, "a.png"),
+        objects=(LabelledObject("square", SQUARE), LabelledObject("circle", CIRCLE)),
+        captions=("a red square and a blue circle",),
+        grounded=(
+            GroundedPhrase(0, 0, 12, (0,), "square"),
+            GroundedPhrase(0, 17, 30, (1,), "circle"),
+        ),
+        refs=(Expression("the red square", 0, "attribute"),),
+    )
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def folder(request: pytest.FixtureRequest, root: Path) -> Path:
+    return build(request.param, root / request.param)
+
+
+def opened(folder: Path) -> GenerativeBackend:
+    return cast("GenerativeBackend", open_backend(str(folder), "cpu"))
+
+
+def test_lessons_ask_as_serving_does_and_read_back(root: Path, record: Record) -> None:
+    backend = opened(build("qwen3_vl", root / "asked"))
+    shown = backend.shown_of(picture())
+    assert shown == backend.shown(backend.encode(picture()))
+    taught = lessons(record, backend, shown, Random(1))
+    assert [lesson.prompt.split()[0] for lesson in taught] == [
+        "Locate", "Locate", "For", "Describe", "Describe",
+    ]  # fmt: skip
+    refer = backend.grammar.read(taught[1].answer, shown)
+    assert refer.found[0].phrase.text == "the red square"
+    assert refer.found[0].boxes[0].as_tuple() == pytest.approx(SQUARE.as_tuple(), abs=1e-3)
+    assert taught[3].answer.startswith("a red square and a blue circle\n```json")
+    assert "the thing in the box [" in taught[4].prompt
+
+
+def test_a_family_learns_and_its_adapter_opens(
+    folder: Path, record: Record, tmp_path: Path
+) -> None:
+    backend = opened(folder)
+    lesson = lessons(record, backend, backend.shown_of(picture()), Random(1))[1]
+
+    def loss(model: GenerativeBackend) -> float:
+        with torch.no_grad():
+            return float(model.model(**model.lesson(picture(), lesson.prompt, lesson.answer)).loss)
+
+    before = loss(backend)
+    frozen = {name: value.clone() for name, value in backend.model.named_parameters()}
+    losses = tune_backend(backend, str(folder), [record], tmp_path / "tuned", TUNING)
+    assert sum(losses[-4:]) < 0.7 * sum(losses[:4])
+    assert loss(backend) < 0.7 * before
+    for name, value in backend.model.named_parameters():
+        if "lora_" not in name:
+            assert torch.equal(value, frozen[name.replace(".base_layer", "")])
+    again = opened(tmp_path / "tuned")
+    assert loss(again) == pytest.approx(loss(backend), rel=1e-3)
+    assert again.card.name == "tuned"
+    assert again.card.version != backend.card.version
+
+
+@pytest.fixture(scope="module")
+def florence(root: Path) -> Path:
+    return build("florence2", root / "plain")
+
+
+def test_an_adapter_without_safetensors_is_refused(
+    florence: Path, record: Record, tmp_path: Path
+) -> None:
+    out = tmp_path / "tuned"
+    assert len(tune(str(florence), [record], out, Tuning(steps=1, lessons=1), device="cpu")) == 1
+    (out / "adapter_model.safetensors").rename(out / "adapter_model.bin")
+    with pytest.raises(CheckpointError, match=r"adapter_model\.safetensors"):
+        opened(out)
+
+
+def test_stopping_writes_what_was_learned(florence: Path, record: Record, tmp_path: Path) -> None:
+    told: list[int] = []
+    losses = tune(
+        str(florence), [record], tmp_path / "tuned", Tuning(steps=50, lessons=1), device="cpu",
+        progress=lambda step, _: told.append(step), stop=lambda: len(told) == 2,
+    )  # fmt: skip
+    assert (len(losses), told) == (2, [1, 2])
+    assert (tmp_path / "tuned" / "adapter_config.json").is_file()
+
+
+def test_records_that_teach_nothing_are_refused(
+    florence: Path, record: Record, tmp_path: Path
+) -> None:
+    empty = Record("b", record.size, record.file)
+    with pytest.raises(RecordError, match="nothing"):
+        tune(str(florence), [empty], tmp_path / "tuned", Tuning(steps=1), device="cpu")
+    assert not (tmp_path / "tuned").exists()
+
+
+def test_families_that_cannot_be_taught_say_so(root: Path, record: Record, tmp_path: Path) -> None:
+    sam = build("sam", root / "sam")
+    with pytest.raises(CapabilityError, match="Florence-2"):
+        tune(str(sam), [record], tmp_path / "tuned", device="cpu")
+
+
+def test_the_board_measures_a_published_family(
+    florence: Path, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GenerativeBackend, "max_tokens", 4)
+    metrics = board(opened(florence), [record])
+    assert {"detect", "refer"} <= set(metrics.to_json()["tasks"])
+    assert Capability.REFER in opened(florence).card.capabilities
