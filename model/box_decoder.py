@@ -39,6 +39,8 @@ class DecoderLayer(nn.Module):
 
     def forward(self, x: Tensor, ignored: Tensor) -> Tensor:
         """Returns float[G, Q + L, D]; `ignored` is bool[G, Q + L]."""
+        if not len(x):  # No phrases: torch's attention cannot take none while it learns.
+            return x
         y = self.attention_norm(x)
         x = x + self.attention(y, y, y, key_padding_mask=ignored, need_weights=False)[0]
         return x + self.mix(x)

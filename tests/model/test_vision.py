@@ -5,11 +5,8 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
-from torch import Tensor
 
-from model.preprocess import Letterbox
 from model.trunk import Cells
-from model.types import Size
 from model.vision import Sight, Vision
 from tests.model import tiny
 
@@ -34,7 +31,7 @@ def test_a_picture_is_seen_alike_alone_and_in_a_batch() -> None:
     # Doubles: the noise of rounding, which depends on the size of the batch, lies nine orders of
     # magnitude below anything that two pictures could lend each other, and chooses no proposal.
     vision = copy.deepcopy(tiny.model().vision).double()
-    canvases = [_canvas(0), _canvas(1)]
+    canvases = [tiny.on_canvas(number)[None].double() for number in (0, 1)]
     with torch.inference_mode():
         both = vision([torch.cat(canvases)])
         for number, canvas in enumerate(canvases):
@@ -44,11 +41,6 @@ def test_a_picture_is_seen_alike_alone_and_in_a_batch() -> None:
                 assert together.dtype in (torch.float64, torch.int64, torch.bool)
                 assert torch.allclose(together, single, rtol=1e-9, atol=1e-9), field.name
     assert not torch.allclose(both.features[0], both.features[1], atol=0.1), "all look the same"
-
-
-def _canvas(number: int) -> Tensor:
-    picture = tiny.picture(96 - 20 * number, 64 + 10 * number, number)
-    return Letterbox.fit(Size(*picture.size), 64).pixels(picture, 64)[None].double()
 
 
 def test_two_canvases_share_one_frame_and_the_first_gives_the_pyramid() -> None:

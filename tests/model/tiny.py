@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from model.config import ModelConfig
 from model.engine import Engine
+from model.preprocess import Letterbox
 from model.tokens import Vocabulary
 from model.training import wording
 from model.training.features import look_at
-from model.types import Answer, Box, Grounding, Phrase, Point, Points, Region, Scribble, Turn
+from model.types import Answer, Box, Grounding, Phrase, Point, Points, Region, Scribble, Size, Turn
 from model.vision import Sight
 from model.vlm import DeixisModel
 from model.vocabulary import COCO_NAMES
@@ -40,25 +41,45 @@ def tree() -> ModelConfig:
 
 
 def build(seed: int = 0, config: ModelConfig | None = None) -> DeixisModel:
-    """Returns an untrained model in which every layer has its say.
-
-    Zeros are stirred, and the trunk's weights are drawn so large that a picture still shows at the
-    end of its many layers.
-    """
+    """Returns an untrained model in which every layer has its say: no weight is left at zero."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = DeixisModel.from_tree(config or tree()).requires_grad_(False)
         for value in model.parameters():
             if not value.any():
                 value.normal_(std=0.1)
-        for layer in model.vision.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight)
-        model.vision.trunk.backbone.stem[0].weight.div_(64)  # type: ignore[union-attr]
-        for head in model.vision.trunk.heads:
-            for layer in (head.box, head.classes, head.objectness):  # type: ignore[union-attr]
-                layer.weight.mul_(0.3)  # type: ignore[union-attr, operator]
+        _open_eyes(model)
     return model.eval()
+
+
+@torch.no_grad()
+def _open_eyes(model: DeixisModel) -> None:
+    """Scales each convolution of the trunk by what comes out of it, so that pictures differ.
+
+    An untrained trunk of this depth says almost the same of every picture. Source: Mishkin and
+    Matas 2016, layer-sequential unit variance.
+    """
+    layers = [layer for layer in model.vision.modules() if isinstance(layer, nn.Conv2d)]
+
+    def scale(layer: nn.Module, _: object, output: Tensor) -> Tensor:
+        mean, spread = output.mean((0, 2, 3)), output.std((0, 2, 3)).clamp(min=1e-2)
+        assert isinstance(layer, nn.Conv2d)
+        assert layer.bias is not None
+        layer.weight.div_(spread[:, None, None, None])
+        layer.bias.sub_(mean).div_(spread)
+        return (output - mean[:, None, None]) / spread[:, None, None]
+
+    hooks = [layer.register_forward_hook(scale) for layer in layers]
+    side = model.tree.trunk.sides[0]
+    model.vision.trunk(torch.stack([on_canvas(number, side) for number in range(4)]))
+    for hook in hooks:
+        hook.remove()
+
+
+def on_canvas(number: int = 0, side: int = 64) -> Tensor:
+    """Returns one of the pictures of `sight` as pixels float32[3, side, side]."""
+    image = picture(96 - 20 * number, 64 + 10 * number, number)
+    return Letterbox.fit(Size(*image.size), side).pixels(image, side)
 
 
 @cache
