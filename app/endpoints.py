@@ -89,9 +89,9 @@ class Endpoints:
         self,
         picture: str,
         question: str,
-        regions: Any,  # noqa: ANN401
-        threshold: float | None,
-        _request: gr.Request,
+        regions: Any = None,  # noqa: ANN401
+        threshold: float | None = None,
+        _request: gr.Request | None = None,
     ) -> Json:
         """Answers a question about a picture in words and boxes.
 
@@ -119,8 +119,8 @@ class Endpoints:
         self,
         picture: str,
         names: Any,  # noqa: ANN401
-        threshold: float | None,
-        _request: gr.Request,
+        threshold: float | None = None,
+        _request: gr.Request | None = None,
     ) -> Json:
         """Finds all instances of each name; says so if there is none.
 
@@ -175,8 +175,8 @@ class Endpoints:
         self,
         picture: str,
         answer: Any,  # noqa: ANN401
-        style: str,
-        threshold: float | None,
+        style: str = "rounded",
+        threshold: float | None = None,
     ) -> Image.Image:
         """Draws an answer on its picture, as the page shows it.
 
@@ -228,7 +228,7 @@ class Endpoints:
 
     def _call(
         self,
-        request: gr.Request,
+        request: gr.Request | None,
         picture: Picture,
         ask: Callable[[Backend, EncodedPicture], Answer],
     ) -> Json:

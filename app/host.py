@@ -1,4 +1,6 @@
-"""Keeps the one model: loads it in the background, serialises its calls, lets them be stopped.
+"""Keeps the one model: loads it in the background, gives it work, lets that be stopped.
+
+A model gets as many calls at once as its card says it takes; most take one.
 
 The model's work runs in threads of its own; who asked only reads a queue. So a browser that goes
 away can never hold the model, and a slow reader never keeps others waiting.
@@ -15,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app import words
@@ -38,6 +40,10 @@ class _Served:
     backend: Backend
     users: int = 0
     retired: bool = False
+    turns: threading.BoundedSemaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.turns = threading.BoundedSemaphore(self.backend.card.together)
 
 
 class Host:
@@ -57,7 +63,6 @@ class Host:
         self._pinned: dict[threading.Event, _Served] = {}
         self._guard = threading.Lock()
         self._settled = threading.Event()
-        self._turn = threading.Lock()
 
     def start(self) -> None:
         """Begins to load the model; returns at once."""
@@ -144,7 +149,7 @@ class Host:
             served.backend.close()
 
     def call(self, work: Callable[[Backend], Result], stop: threading.Event) -> Result:
-        """Returns what `work` makes of the model, alone with it.
+        """Returns what `work` makes of the model.
 
         Raises:
             BackendError: the model is missing or took too long.
@@ -203,14 +208,14 @@ class Host:
     ) -> None:
         """Puts every result of `work` in the queue; what it raises too."""
         try:
-            while not self._turn.acquire(timeout=0.05):
+            while not served.turns.acquire(timeout=0.05):
                 if stop.is_set():
                     return
             try:
                 for result in work(served.backend):
                     results.put(result)
             finally:
-                self._turn.release()
+                served.turns.release()
         except Exception as error:
             results.put(error)
         finally:

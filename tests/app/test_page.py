@@ -18,8 +18,9 @@ CALLS = {"/encode", "/ask", "/detect", "/caption", "/describe_region", "/segment
 
 
 @pytest.fixture(scope="module")
-def built() -> gr.Blocks:
-    return in_loop(lambda: page.build(Settings(), FakeBackend))
+def built(tmp_path_factory: pytest.TempPathFactory) -> gr.Blocks:
+    settings = Settings(teaching=tmp_path_factory.mktemp("page"))
+    return in_loop(lambda: page.build(settings, FakeBackend))
 
 
 def test_programs_see_the_named_calls_and_nothing_else(built: gr.Blocks) -> None:
@@ -34,14 +35,14 @@ def test_programs_see_the_named_calls_and_nothing_else(built: gr.Blocks) -> None
     assert "Answers a question" in str(named["/ask"])
 
 
-def test_the_page_comes_up_before_the_model() -> None:
+def test_the_page_comes_up_before_the_model(tmp_path: Path) -> None:
     gate = threading.Event()
 
     def load() -> FakeBackend:
         gate.wait(60)
         return FakeBackend()
 
-    built = in_loop(lambda: page.build(Settings(model="checkpoints/slow"), load))
+    built = in_loop(lambda: page.build(Settings(model="checkpoints/slow", teaching=tmp_path), load))
     assert isinstance(built, gr.Blocks)
     gate.set()
 

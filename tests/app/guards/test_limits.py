@@ -153,6 +153,17 @@ def test_slow_bodies_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer(guard, request(), arriving)[0] == 408
 
 
+def test_only_a_trusted_person_may_send_a_whole_data_set() -> None:
+    settings = Settings(max_upload_bytes=10, max_dataset_bytes=500_000, max_body_bytes=10)
+    for trusted, path, status in (
+        (True, "/gradio_api/upload", 200),
+        (False, "/gradio_api/upload", 413),
+        (True, "/gradio_api/queue/join", 413),
+    ):
+        guard = BodyLimit(reads_all, settings, lambda _, trusted=trusted: trusted)
+        assert answer(guard, request(path), pieces([300_000]))[0] == status
+
+
 def test_an_application_that_fails_on_a_cut_body_still_answers_413() -> None:
     async def fails(scope: Message, receive: Any, send: Any) -> None:
         while (await receive())["type"] != "http.disconnect":
