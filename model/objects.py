@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from model import boxes
 from model.config import ModelConfig
+from model.standing import NUM_STANDING, standing
 from model.trunk import STRIDES
 from model.vision import Sight
 
@@ -55,12 +56,14 @@ class ObjectEncoder(nn.Module):
         scalars = NUM_GEOMETRY + 1 + trunk.num_classes + 2 * trunk.head_width
         self.scalars = nn.Linear(scalars, width)
         self.likely = nn.Linear(trunk.num_classes, width, bias=False)
+        self.stands = nn.Linear(NUM_GEOMETRY + NUM_STANDING, width, bias=False)
         self.roi = nn.Linear(3 * trunk.head_width * ROI_SIDE**2, width)
         self.level = nn.Embedding(len(trunk.sides) * len(STRIDES), width)
         self.mix = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
         nn.init.zeros_(self.likely.weight)
+        nn.init.zeros_(self.stands.weight)
 
     def forward(self, sight: Sight) -> Tensor:
         """Returns object queries float[B, Q, D]."""
@@ -75,6 +78,7 @@ class ObjectEncoder(nn.Module):
         ]
         x = self.scalars(torch.cat(scalars, -1)) + self.roi(around / 2) + self.level(sight.level)
         x = x + self.likely(sight.class_logits.sigmoid())
+        x = x + self.stands(torch.cat([2 * geometry(sight.boxes), standing(sight)], -1))
         return x + self.mix(x)
 
 

@@ -28,10 +28,15 @@ def test_places_of_a_box_are_the_centres_of_a_division_by_three() -> None:
     assert tiny.close(places.mean(0), torch.tensor([0.3, 0.6]), 1e-6)
 
 
-def test_an_object_depends_on_its_own_box_only() -> None:
+def test_an_object_depends_on_its_own_box_and_on_how_the_others_stand() -> None:
     sight = tiny.sight()
+    indifferent = tiny.build()
+    indifferent.objects.stands.weight.zero_()
     moved = sight.boxes.clone()
     moved[0, 3] = torch.tensor([0.4, 0.4, 0.9, 0.8])
-    before, after = (tiny.model().objects(s) for s in (sight, replace(sight, boxes=moved)))
+    before, after = (indifferent.objects(s) for s in (sight, replace(sight, boxes=moved)))
     changed = (before != after).any(-1)[0]
     assert changed.nonzero().flatten().tolist() == [3]
+    before, after = (tiny.model().objects(s) for s in (sight, replace(sight, boxes=moved)))
+    changed = (before != after).any(-1)[0]
+    assert len(changed.nonzero()) > 1
