@@ -10,7 +10,7 @@ import gradio as gr
 
 from app import words
 from app.runs import read_json
-from app.teach import panels
+from app.teach import tables
 from app.teach.section import Done, Look, Part, Tab, Updates, html
 
 if TYPE_CHECKING:
@@ -78,9 +78,9 @@ class Checkpoints:
         rows = self.work.serving.checkpoints()
         runs = {name: self.work.runs.get(name) for name in self.work.runs.names()}
         parents = {name: run.parent for name, run in runs.items()}
-        boards = {n: panels.after_training(read_json(run.board)) for n, run in runs.items()}
+        boards = {n: tables.after_training(read_json(run.board)) for n, run in runs.items()}
         served = self.work.serving.served
-        yield html(self.table, panels.checkpoints(rows, served, parents, boards))
+        yield html(self.table, tables.checkpoints(rows, served, parents, boards))
         names = [row.name for row in rows]
         yield Part(
             self.chosen, names, lambda: gr.update(choices=names, value=next(iter(names), None))

@@ -11,7 +11,7 @@ import gradio as gr
 from app import words
 from app.phrases import escape
 from app.runs import read_json
-from app.teach import panels, sheets
+from app.teach import panels, sheets, tables
 from app.teach.album import Album
 from app.teach.section import Look, Part, Tab, Updates, html, shown
 
@@ -97,7 +97,7 @@ class Results:
         """Yields what it shows."""
         run, serving = look.run, self.work.serving
         value = read_json(run.board) if run else {}
-        text = panels.board(run, value) if run else panels.empty(words.BOARD_EMPTY)
+        text = tables.board(run, value) if run else panels.empty(words.BOARD_EMPTY)
         yield html(self.board, text)
         made = run.board.stat().st_mtime_ns if run and value else 0
         name = run.name if run else ""

@@ -10,7 +10,7 @@ from typing import Any
 from app.datasets import Dataset, Report
 from app.jobs import Job, State, Trail
 from app.runs import Run
-from app.teach import panels
+from app.teach import panels, tables
 from model.checkpoint import Listing
 from tests.fakes import HOSTILE
 
@@ -83,7 +83,7 @@ def test_the_board_marks_what_is_beyond_chance() -> None:
             {"name": "broken", "task": "", "before": {}, "after": LOW},
         ],
     }  # fmt: skip
-    html = panels.board(a_run(State.DONE), value)
+    html = tables.board(a_run(State.DONE), value)
     assert inert(html)
     assert html.count("<tr>") == 4
     assert re.search(r'class="n up"[^>]*>\+0.700', html)
@@ -91,16 +91,16 @@ def test_the_board_marks_what_is_beyond_chance() -> None:
     assert re.search(r'class="n even"[^>]*>\+0.050', html)
     assert "0.800 <small>0.70–0.90</small>" in html
     assert "was not checked" in html
-    assert "General skill" in panels.board(a_run(), {**value, "general": value["measures"]})
+    assert "General skill" in tables.board(a_run(), {**value, "general": value["measures"]})
 
 
 def test_a_board_that_is_not_there_says_why() -> None:
-    assert "will be compared" in panels.board(a_run(comparison=Job("2", ("compare",))), {})
+    assert "will be compared" in tables.board(a_run(comparison=Job("2", ("compare",))), {})
     failed = Job("2", ("compare",), State.FAILED, started=1.0, message=HOSTILE)
-    html = panels.board(a_run(comparison=failed), {})
+    html = tables.board(a_run(comparison=failed), {})
     assert "did not come about" in html
     assert inert(html)
-    assert 'class="empty"' in panels.board(a_run(), {})
+    assert 'class="empty"' in tables.board(a_run(), {})
 
 
 def test_checkpoints_show_what_is_known_of_them() -> None:
@@ -112,8 +112,8 @@ def test_checkpoints_show_what_is_known_of_them() -> None:
         Listing("mine", Path("/c"), 1, 0.0, {}),
     ]
     board = {"data": "/d/cups", "measures": [{"name": "AP50", "after": HIGH}]}
-    boards = {"mine": panels.after_training(board)}
-    html = panels.checkpoints(rows, "mine", {"mine": HOSTILE}, boards)
+    boards = {"mine": tables.after_training(board)}
+    html = tables.checkpoints(rows, "mine", {"mine": HOSTILE}, boards)
     assert inert(html)
     assert "AP50 0&#46;38" in html
     assert "AP50 0&#46;80 &#40;cups&#41;" in html
