@@ -57,11 +57,8 @@ def importing(name: str, job: Job, trail: Trail) -> str:
 def report(dataset: Dataset) -> str:
     """Returns what an import found: counts, classes, and every refused row with its reason."""
     found = dataset.report
-    splits = ", ".join(
-        f"{count:,} {words.REPORT_SPLITS.get(split, split)}"
-        for split, count in found.pictures.items()
-        if count
-    )
+    order = [split for split in words.REPORT_SPLITS if found.pictures.get(split)]
+    splits = ", ".join(f"{found.pictures[s]:,} {words.REPORT_SPLITS[s]}" for s in order)
     counts = ", ".join(f"{count:,} {name}" for name, count in found.counts.items() if count)
     lead = words.REPORT_PICTURES.format(count=sum(found.pictures.values()))
     rows = [

@@ -14,7 +14,7 @@ from app.notices import QUIET, said
 from app.session import is_admin
 from app.teach import panels
 from app.teach.checkpoints import Checkpoints
-from app.teach.data import Data
+from app.teach.material import Material
 from app.teach.results import Results
 from app.teach.section import Action, Look, Updates
 from app.teach.training import Training
@@ -40,7 +40,7 @@ class Teach:
     """
 
     work: Teaching
-    data: Data = field(init=False)
+    data: Material = field(init=False)
     sections: tuple[Section, ...] = field(init=False)
     gate: gr.HTML = field(init=False)
     body: gr.Column = field(init=False)
@@ -48,7 +48,7 @@ class Teach:
     seen: gr.State = field(init=False)
 
     def __post_init__(self) -> None:
-        self.data = Data(self.work)
+        self.data = Material(self.work)
         others = Training(self.work), Results(self.work), Checkpoints(self.work)
         self.sections = (self.data, *others)
 

@@ -26,7 +26,7 @@ MINE = "corrections:"
 
 
 @dataclass(slots=True)
-class Data:
+class Material:
     """The components of the step."""
 
     work: Teaching
