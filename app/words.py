@@ -335,6 +335,7 @@ BOARD_FAILED = "The comparison did not come about: {message}"
 BOARD_TITLE = "{after} against {before}, on {count} pictures of {split}"
 BOARD_HEAD = ("measure", "#before", "#after", "#change")
 BOARD_GENERAL = "General skill"
+BOARD_MORE = "{count} more measures"
 BOARD_NO_GENERAL = "General skill was not checked."
 BOARD_SURE, BOARD_UNSURE = "beyond chance", "within chance"
 SPLITS = {"test": "the held-out pictures", "val": "the validation pictures"}

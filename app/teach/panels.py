@@ -140,12 +140,12 @@ def run(found: Run, waiting: Sequence[str]) -> str:
         shown = trail.message if job.state is State.FAILED and trail.message else first
         said.append(f'<p class="{kind}" role="alert">{escape(shown)}</p>')
         if log:
-            said.append(_fold(words.RUN_LOG, f"<pre>{lines(log)}</pre>"))
+            said.append(fold(words.RUN_LOG, f"<pre>{lines(log)}</pre>"))
     reasons = trail.plan.get("reasons")
     texts = [*(reasons if isinstance(reasons, list) else []), *trail.notes[-3:]]
     if texts:
         items = "".join(f"<li>{escape(str(text))}</li>" for text in texts)
-        said.append(_fold(words.RUN_PLAN, f"<ul>{items}</ul>"))
+        said.append(fold(words.RUN_PLAN, f"<ul>{items}</ul>"))
     others = [name for name in waiting if name != found.name]
     if others:
         said.append(f"<p>{escape(words.RUN_QUEUE.format(names=', '.join(others)))}</p>")
@@ -187,7 +187,8 @@ def bar(share: float | None) -> str:
     return f'<progress class="bar" value="{share:.4f}" max="1"></progress>'
 
 
-def _fold(summary: str, inside: str) -> str:
+def fold(summary: str, inside: str) -> str:
+    """Returns something that opens on a click."""
     return f"<details><summary>{escape(summary)}</summary>{inside}</details>"
 
 

@@ -13,11 +13,23 @@ from typing import TYPE_CHECKING, Any
 from app import words
 from app.jobs import State
 from app.phrases import clip, escape
-from app.teach.panels import bar, empty, head, lines
+from app.teach.panels import bar, empty, fold, head, lines
 
 if TYPE_CHECKING:
     from app.runs import Run
     from model.checkpoint import Listing
+
+MAIN: dict[tuple[Any, Any], str] = {
+    ("detect", "AP"): "detection AP",
+    ("detect", "AP50"): "detection AP50",
+    ("refer", "acc50"): "expressions Acc@0.5",
+    ("ground", "recall1"): "phrases R@1",
+    ("region", "top1"): "naming of boxes",
+    ("click", "top1"): "naming of clicks",
+    ("caption", "cider"): "captions CIDEr",
+    ("absent", "f1"): "“not present” F1",
+}
+"""The measures that matter most, by task and name, and what people read."""
 
 
 def board(found: Run, value: Mapping[str, Any]) -> str:
@@ -51,13 +63,19 @@ def board(found: Run, value: Mapping[str, Any]) -> str:
 
 
 def _measures(rows: Any) -> str:  # noqa: ANN401
-    cells = []
+    """Returns the measures that matter most in a table, and all others folded away."""
+    main, others = [], []
     for row in rows if isinstance(rows, list) else []:
         try:
-            cells.append(_measure(row))
+            (main if (row.get("task"), row["name"]) in MAIN else others).append(_measure(row))
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
-    return f"<table>{head(words.BOARD_HEAD)}{''.join(cells)}</table>"
+    if not main:
+        main, others = others, []
+    top = head(words.BOARD_HEAD)
+    more = f"<table>{top}{''.join(others)}</table>"
+    rest = fold(words.BOARD_MORE.format(count=len(others)), more) if others else ""
+    return f"<table>{top}{''.join(main)}</table>{rest}"
 
 
 def _measure(row: Mapping[str, Any]) -> str:
@@ -66,7 +84,8 @@ def _measure(row: Mapping[str, Any]) -> str:
     apart = after["low"] > before["high"] or after["high"] < before["low"]
     kind = ("up" if change > 0 else "down") if apart else "even"
     sure = words.BOARD_SURE if apart else words.BOARD_UNSURE
-    name = f"{row['task']} {row['name']}" if row.get("task") else row["name"]
+    kind_of = (row.get("task"), row["name"])
+    name = MAIN.get(kind_of) or f"{row.get('task') or ''} {row['name']}".strip()
     return (
         f'<tr><th scope="row">{escape(clip(str(name)))}</th>{_cell(before)}{_cell(after)}'
         f'<td class="n {kind}" title="{escape(sure)}">{change:+.3f}</td></tr>'

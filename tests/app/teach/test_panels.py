@@ -85,7 +85,8 @@ def test_the_board_marks_what_is_beyond_chance() -> None:
     }  # fmt: skip
     html = tables.board(a_run(State.DONE), value)
     assert inert(html)
-    assert html.count("<tr>") == 4
+    assert html.count("<tr>") == 5  # three measures, one of them folded away under a second head
+    assert html.index("expressions Acc") < html.index("1 more measures")
     assert re.search(r'class="n up"[^>]*>\+0.700', html)
     assert re.search(r'class="n down"[^>]*>-0.700', html)
     assert re.search(r'class="n even"[^>]*>\+0.050', html)
