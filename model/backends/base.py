@@ -41,6 +41,7 @@ class Card:
         version: changes whenever the weights change; part of every cache key.
         regions: how drawn regions reach the model, such as `as coordinates in the prompt`; empty
             if as they are.
+        together: how many questions it takes at once; more have to wait.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Card:
     scores: str = ""
     version: str = ""
     regions: str = ""
+    together: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from model.backends.answers import Scored, captioned, detection, expression
 from model.backends.base import Card, EncodedPicture
+from model.backends.loading import Foreign
 from model.backends.prompts import (
     Asked,
     check_names,
@@ -18,7 +19,7 @@ from model.backends.prompts import (
     phrases_in,
     understand,
 )
-from model.backends.published import Foreign, PublishedBackend
+from model.backends.published import PublishedBackend
 from model.errors import CapabilityError
 from model.types import Answer, Box, Capability, Event, Finish, Region, Turn
 

@@ -29,6 +29,8 @@ class Florence2Backend(GenerativeBackend):
 
     family = "florence-2"
     grammar = FLORENCE_2
+    # An encoder reads the prompt; its learned positions count from the left.
+    pads_left = False
 
     def _encode(self, picture: Image.Image) -> object:
         pixels = self.processor.image_processor(picture, return_tensors="pt")
@@ -40,21 +42,29 @@ class Florence2Backend(GenerativeBackend):
         self, encoded: EncodedPicture, prompt: str, turns: Sequence[tuple[str, str]]
     ) -> dict[str, Any]:
         """Returns image tokens, `<s>`, prompt, `</s>`; the family reads no earlier turns."""
+        import torch
+
         words = self.tokenizer
         text = words.image_token * self.processor.num_image_tokens + words.bos_token + prompt
-        tokens = words(text + words.eos_token, add_special_tokens=False, return_tensors="pt")
+        ids = self.ids_of(text + words.eos_token)
         return {
-            "input_ids": tokens["input_ids"].to(self.model.device),
-            "attention_mask": tokens["attention_mask"].to(self.model.device),
+            "input_ids": ids,
+            "attention_mask": torch.ones_like(ids),
             "mm_encoder_outputs": {"image": encoded.state},
         }
 
-    def prompt(self, asked: Asked, encoded: EncodedPicture) -> str:
+    def lesson(self, picture: Image.Image, prompt: str, answer: str) -> dict[str, Any]:
+        """Returns the question for the encoder and `<s>` answer `</s>` for the decoder."""
+        words = self.tokenizer
+        row = self.inputs(self.frozen(picture), prompt, ())
+        return {**row, "labels": self.ids_of(words.bos_token + answer + words.eos_token)}
+
+    def prompt(self, asked: Asked, shown: Size) -> str:
         """Returns the family's sentence for the task."""
         if asked.task is Capability.SEGMENT and not asked.regions:
             words = literal(expression_in(asked.text), self.control)
             return f"Locate {words} in the image with mask"
-        return super().prompt(asked, encoded)
+        return super().prompt(asked, shown)
 
     def grammar_of(self, task: Capability) -> Grammar:
         """Returns how the output to a task is read."""

@@ -32,6 +32,10 @@ class Frame(Protocol):
         """Returns the numbers of a box, in the family's order."""
         ...
 
+    def step(self, shown: Size) -> tuple[float, float]:
+        """Returns how far apart two neighbouring places are, across and down."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Bins:
@@ -75,6 +79,11 @@ class Bins:
         )
         return [y0, x0, y1, x1] if self.y_first else [x0, y0, x1, y1]
 
+    def step(self, shown: Size) -> tuple[float, float]:
+        """Returns the width and height of a bin or pixel."""
+        wide, high = self._ends(shown)
+        return 1 / wide, 1 / high
+
     def _ends(self, shown: Size) -> tuple[int, int]:
         return (self.bins, self.bins) if self.bins else (shown.width, shown.height)
 
@@ -111,3 +120,7 @@ class Grid:
         x0, y0 = (min(int(place * self.side), self.side - 1) for place in box.as_tuple()[:2])
         x1, y1 = (max(-int(-place * self.side // 1) - 1, 0) for place in box.as_tuple()[2:])
         return [y0 * self.side + x0, y1 * self.side + x1]
+
+    def step(self, shown: Size) -> tuple[float, float]:
+        """Returns the width and height of a cell."""
+        return 1 / self.side, 1 / self.side

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from model.backends.base import EncodedPicture
 from model.backends.families import KOSMOS_2
 from model.backends.generation import GenerativeBackend
-from model.backends.published import Foreign, to_device
+from model.backends.loading import Foreign
+from model.backends.published import to_device
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,6 +24,8 @@ class Kosmos2Backend(GenerativeBackend):
     family = "kosmos-2"
     grammar = KOSMOS_2
     max_tokens = 128
+    # In transformers 5.23 its positions count padding, too, from the second token on.
+    batch = 1
 
     def _writer(self) -> Foreign:
         return self.model.text_model

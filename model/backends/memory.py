@@ -62,11 +62,16 @@ def count_weights(folder: Path) -> tuple[int, int]:
 
 
 def free_bytes(device: str) -> int:
-    """Returns the memory that is free on a device; in a container, at most what it still has."""
+    """Returns the memory that is free on a device, on all GPUs together for `cuda`.
+
+    In a container, at most what it still has.
+    """
     if device.startswith("cuda"):
         import torch
 
-        return torch.cuda.mem_get_info(device)[0]
+        every = range(torch.cuda.device_count())
+        devices = [f"cuda:{i}" for i in every] if device == "cuda" else [device]
+        return sum(torch.cuda.mem_get_info(one)[0] for one in devices)
     import psutil
 
     free = psutil.virtual_memory().available
@@ -84,6 +89,16 @@ def check_room(name: str, needed: int, device: str) -> None:
     if needed > free:
         raise BackendError(
             f"{name} needs about {needed / 1e9:.1f} GB on {device}, but {free / 1e9:.1f} GB are "
-            "free. Choose a smaller model, load it in 4 bits (--four-bit, on a GPU), unload the "
+            "free. Choose a smaller model, load it in 4 bits (add :4bit to its name), unload the "
             "present one, or point to a server with --model openai:http://host:port/v1#model-id."
         )
+
+
+def placement(needed: int, device: str) -> str:
+    """Returns where weights of a size go: one device, or `auto`, spread over all GPUs.
+
+    `cuda` means the first GPU as long as they fit there, with room to work.
+    """
+    if device == "cuda":
+        return "cuda:0" if needed * ROOM <= free_bytes("cuda:0") else "auto"
+    return device

@@ -35,6 +35,8 @@ MAX_PIXELS = 1280 * 28 * 28
 PATCH = 28
 """Qwen2.5-VL counts pixels after rounding sides to this; pictures are sent that way already."""
 MAX_CHARACTERS = 16_000
+MAX_REQUESTS = 16
+"""Questions under way at once; a server batches them itself."""
 _FINISH = {"stop": Finish.STOP, "length": Finish.LENGTH}
 
 
@@ -68,6 +70,7 @@ class OpenAIServerBackend(WritingBackend):
             source=address.url,
             version=f"{address.url}#{address.model}",
             regions="as coordinates in the prompt",
+            together=MAX_REQUESTS,
         )
 
     @classmethod

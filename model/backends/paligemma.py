@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.backends.base import EncodedPicture
 from model.backends.families import PALIGEMMA
-from model.backends.generation import GenerativeBackend
+from model.backends.generation import GenerativeBackend, labelled
 from model.backends.published import to_device
 
 if TYPE_CHECKING:
@@ -40,11 +40,19 @@ class PaliGemmaBackend(GenerativeBackend):
 
         words, processor = self.tokenizer, self.processor
         text = processor.image_token * processor.image_seq_length + words.bos_token + prompt + "\n"
-        ids = words(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
-        ids = ids.to(self.model.device)
+        ids = self.ids_of(text)
         return {
             "input_ids": ids,
             "attention_mask": torch.ones_like(ids),
             "token_type_ids": torch.zeros_like(ids),
             "mm_encoder_outputs": {"image": encoded.state},
         }
+
+    def lesson(self, picture: Image, prompt: str, answer: str) -> dict[str, Any]:
+        """Returns the question, read in both directions, and the answer, read in one."""
+        import torch
+
+        row = self.inputs(self.frozen(picture), prompt, ())
+        told = self.ids_of(answer + self.tokenizer.eos_token)
+        types = torch.cat([row["token_type_ids"], torch.ones_like(told)], dim=1)
+        return {**row, **labelled(row["input_ids"], told), "token_type_ids": types}

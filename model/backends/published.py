@@ -1,53 +1,34 @@
-"""What all published checkpoints share: loading native classes safely, encoding, letting go."""
+"""What all published checkpoints share: loading, encoding, letting go."""
 
 from __future__ import annotations
 
 import gc
 import hashlib
-import json
 import threading
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from PIL import Image
 
 from model.backends.base import Backend, Card, EncodedPicture
-from model.backends.memory import check_room, count_weights, weight_files
+from model.backends.loading import (
+    Foreign,
+    Source,
+    load_model,
+    load_processor,
+    needed_bytes,
+    version_of,
+)
+from model.backends.memory import check_room, count_weights, placement
 from model.errors import BackendError, CheckpointError, DeixisError
 from model.types import Capability, Size
 
 if TYPE_CHECKING:
     import torch
 
-Foreign = Any
-"""An object of transformers; their classes differ from family to family."""
 Progress = Callable[[str], None]
-SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
-"""For everything that is read: no code from elsewhere, and nothing beyond the folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a published checkpoint is and how it is to be loaded.
-
-    Attributes:
-        name: as people typed it.
-        folder: local folder with safetensors, tokenizer and configuration.
-        licence: SPDX name or a sentence.
-        origin: where it comes from, such as a hub id.
-        device: `cpu`, `cuda`, `cuda:1` or `mps`.
-        four_bit: quantise the weights to 4 bits while loading.
-    """
-
-    name: str
-    folder: Path
-    licence: str = "see its model card"
-    origin: str = ""
-    device: str = "cpu"
-    four_bit: bool = False
 
 
 class PublishedBackend(Backend):
@@ -86,10 +67,11 @@ class PublishedBackend(Backend):
         say = progress or (lambda message: None)
         say(f"Checking memory for {source.name}")
         numbers, stored = count_weights(source.folder)
-        check_room(source.name, _needed(numbers, stored, source), source.device)
+        needed = needed_bytes(numbers, stored, source)
+        check_room(source.name, needed, source.device)
         say(f"Loading {numbers / 1e6:,.0f} M parameters of {source.name}")
         try:
-            model = load_model(cls.auto, source)
+            model = load_model(cls.auto, source, placement(needed, source.device))
             processor = cls.load_processor(source.folder)
         except DeixisError:
             raise
@@ -119,7 +101,7 @@ class PublishedBackend(Backend):
             licence=source.licence,
             source=source.origin or str(source.folder),
             scores=cls.scores,
-            version=version_of(source.folder),
+            version=version_of(source.folder, source.adapter),
             regions=cls.regions,
         )
 
@@ -145,92 +127,6 @@ class PublishedBackend(Backend):
         with self._lock:
             self.model = self.processor = None
             release()
-
-
-def _needed(numbers: int, stored: int, source: Source) -> int:
-    if source.four_bit:
-        return numbers * 6 // 10
-    # On a CPU everything is computed in 32 bits; elsewhere as it is stored.
-    return numbers * 4 if source.device == "cpu" else stored
-
-
-def load_model(auto: str, source: Source) -> Foreign:
-    """Returns a model in evaluation mode on its device.
-
-    Raises:
-        CheckpointError: weights of the model are missing in the files.
-    """
-    import transformers
-
-    # Its warnings speak to developers; what matters to people is checked below.
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    extra: dict[str, Any] = {"dtype": "float32" if source.device == "cpu" else "auto"}
-    if source.four_bit:
-        extra |= {"device_map": source.device, "quantization_config": _four_bit(source.device)}
-    model, report = getattr(transformers, auto).from_pretrained(
-        source.folder, use_safetensors=True, output_loading_info=True, **SAFE, **extra
-    )
-    # The library would fill these with random numbers and only warn.
-    if lost := sorted(report["missing_keys"]):
-        raise CheckpointError(
-            f"{source.name} lacks {len(lost)} weights, such as {lost[0]}; fetch it again."
-        )
-    return (model if source.four_bit else model.to(source.device)).eval()
-
-
-def _four_bit(device: str) -> Foreign:
-    import importlib.util
-
-    import torch
-    import transformers
-
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise BackendError("4-bit loading needs bitsandbytes; `pip install bitsandbytes`.")
-    return transformers.BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
-    )
-
-
-def load_processor(folder: Path) -> Foreign:
-    """Returns a processor, without its part for videos where torchvision is not installed.
-
-    That part needs torchvision, is not needed here, and would make the whole processor fail.
-    """
-    import transformers
-    from transformers.utils.import_utils import is_torchvision_available
-
-    if is_torchvision_available():
-        return transformers.AutoProcessor.from_pretrained(folder, **SAFE)
-    for name in ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
-        path = folder / name
-        named = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        if kind := getattr(transformers, str(named.get("processor_class")), None):
-            return without_video(kind).from_pretrained(folder, **SAFE)
-    return transformers.AutoProcessor.from_pretrained(folder, **SAFE)
-
-
-def without_video(kind: Foreign) -> Foreign:
-    """Returns a processor class that neither loads nor needs a video processor."""
-    parts = [part for part in kind.get_attributes() if "video" not in part]
-    if len(parts) == len(kind.get_attributes()):
-        return kind
-    body = {"get_attributes": classmethod(lambda cls: list(parts)), "__module__": kind.__module__}
-    return type(kind.__name__, (kind,), body)
-
-
-def version_of(folder: Path) -> str:
-    """Returns a short digest that changes whenever the files of a checkpoint do.
-
-    Made of names, sizes and times: reading gigabytes of weights would take too long.
-    """
-    digest = hashlib.sha256()
-    for file in [*weight_files(folder), folder / "config.json"]:
-        # A hub cache holds links to files named by their content.
-        real = file.resolve()
-        status = real.stat()
-        digest.update(f"{file.name} {real.name} {status.st_size} {status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:16]
 
 
 def picture_key(picture: Image.Image, version: str, preprocessing: str) -> str:

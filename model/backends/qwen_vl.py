@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.backends.base import Card, EncodedPicture
+from model.backends.batching import padded
 from model.backends.families import QWEN3_VL, QWEN25_VL
-from model.backends.generation import GenerativeBackend
-from model.backends.published import Foreign, load_processor, to_device
+from model.backends.generation import GenerativeBackend, labelled
+from model.backends.loading import Foreign, load_processor
+from model.backends.published import to_device
 from model.types import Size
 
 if TYPE_CHECKING:
@@ -57,6 +59,10 @@ class QwenVLBackend(GenerativeBackend):
 
     def __init__(self, model: Foreign, processor: Foreign, card: Card) -> None:
         """Takes a loaded model; see `PublishedBackend.load`."""
+        layers = getattr(model.config.get_text_config(), "layer_types", None) or ()
+        if any("linear" in kind for kind in layers):
+            # Linear attention runs over padding as if it were text.
+            self.batch = 1
         super().__init__(model, processor, card)
         if model.config.model_type == "qwen2_5_vl":
             self.grammar = QWEN25_VL
@@ -73,42 +79,90 @@ class QwenVLBackend(GenerativeBackend):
         """Returns the size the picture was resized to; Qwen2.5-VL counts in its pixels."""
         return _prefix(encoded).shown
 
+    def shown_of(self, picture: Image) -> Size:
+        """Returns the size a picture will be resized to."""
+        return self._size(self.processor.image_processor(picture)["image_grid_thw"][0])
+
+    def _size(self, grid: Foreign) -> Size:
+        _, rows, columns = (int(side) for side in grid)
+        patch = self.processor.image_processor.patch_size
+        return Size(columns * patch, rows * patch)
+
     def _encode(self, picture: Image) -> object:
         from transformers import DynamicCache
 
         text = self._text("", ())
         text = text[: text.index(PICTURE_END) + len(PICTURE_END)]
-        inputs = self.processor(images=[picture], text=[text], return_tensors="pt")
-        tensors = to_device(inputs, self.model.device, self.model.dtype)
+        tensors = self._processed(picture, text)
         cache = DynamicCache(config=self.model.config.get_text_config())
         self.model(**tensors, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        _, rows, columns = tensors["image_grid_thw"][0].tolist()
-        patch = self.processor.image_processor.patch_size
         return Prefix(
             ids=tensors["input_ids"],
             text=text,
             cache=cache,
             rope_deltas=self.model.model.rope_deltas.clone(),
-            shown=Size(columns * patch, rows * patch),
+            shown=self._size(tensors["image_grid_thw"][0]),
         )
 
     def inputs(
         self, encoded: EncodedPicture, prompt: str, turns: Sequence[tuple[str, str]]
     ) -> dict[str, Any]:
-        """Returns the whole conversation with a copy of the picture's cache."""
-        import torch
-
+        """Returns the picture as it was read, and the ids of what follows it."""
         prefix = _prefix(encoded)
         # The prefix ends in a control token, so tokenizing the rest by itself changes nothing.
         rest = self._text(prompt, turns)[len(prefix.text) :]
-        tail = self.tokenizer(rest, add_special_tokens=False, return_tensors="pt")["input_ids"]
-        ids = torch.cat([prefix.ids, tail.to(prefix.ids.device)], dim=1)
-        self.model.model.rope_deltas = prefix.rope_deltas
+        return {"prefix": prefix, "tail": self.ids_of(rest)}
+
+    def lesson(self, picture: Image, prompt: str, answer: str) -> dict[str, Any]:
+        """Returns the whole conversation, the picture read anew: its cache changes in learning."""
+        import torch
+
+        tensors = self._processed(picture, self._text(prompt, ()))
+        told = self.ids_of(answer + self.tokenizer.eos_token)
+        kinds = tensors["mm_token_type_ids"]
+        types = torch.cat([kinds, torch.zeros_like(told)], dim=1)
+        return {**tensors, **labelled(tensors["input_ids"], told), "mm_token_type_ids": types}
+
+    def _processed(self, picture: Image, text: str) -> dict[str, Any]:
+        inputs = self.processor(images=[picture], text=[text], return_tensors="pt")
+        return to_device(inputs, self.model.device, self.model.dtype)
+
+    def together(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Returns whole conversations with a copy of the pictures' caches.
+
+        Pictures are padded before them, questions between picture and question, so that all
+        caches have one length and all questions end together.
+        """
+        import torch
+
+        prefixes: list[Prefix] = [row["prefix"] for row in rows]
+        parts = [[prefix.ids for prefix in prefixes], [row["tail"] for row in rows]]
+        masks = [[torch.ones_like(ids) for ids in part] for part in parts]
+        pad = self.tokenizer.pad_token_id or 0
+        self.model.model.rope_deltas = torch.cat([prefix.rope_deltas for prefix in prefixes])
         return {
-            "input_ids": ids,
-            "attention_mask": torch.ones_like(ids),
-            "past_key_values": copy.deepcopy(prefix.cache),
+            "input_ids": torch.cat([padded(part, pad) for part in parts], dim=1),
+            "attention_mask": torch.cat([padded(mask, 0) for mask in masks], dim=1),
+            "past_key_values": self._copied([prefix.cache for prefix in prefixes]),
         }
+
+    def _copied(self, caches: Sequence[Foreign]) -> Foreign:
+        """Returns a copy of one cache, or of several as one, padded before them."""
+        import torch
+        from torch.nn.functional import pad
+        from transformers import DynamicCache
+
+        if len(caches) == 1:
+            return copy.deepcopy(caches[0])
+        longest = max(cache.get_seq_length() for cache in caches)
+        whole = DynamicCache(config=self.model.config.get_text_config())
+        for i, layers in enumerate(zip(*(cache.layers for cache in caches), strict=True)):
+            keys, values = (
+                torch.cat([pad(side, (0, 0, longest - side.shape[2], 0)) for side in sides])
+                for sides in zip(*((layer.keys, layer.values) for layer in layers), strict=True)
+            )
+            whole.update(keys, values, i)
+        return whole
 
     def _text(self, prompt: str, turns: Sequence[tuple[str, str]]) -> str:
         """Returns the conversation in the model's template, the picture in its first question."""

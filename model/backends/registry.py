@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.backends.loading import ADAPTER
 from model.checkpoint import ROOT
 from model.errors import BackendError, CheckpointError
 from model.types import Capability
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from model.backends.base import Backend
     from model.backends.published import PublishedBackend
 
-SERVED = "openai:"
+SERVED, FOUR_BIT = "openai:", ":4bit"
 
 FAMILIES: dict[str, str] = {
     "florence2": "florence2:Florence2Backend",
@@ -111,17 +112,17 @@ def open_backend(
     name_or_path: str,
     device: str = "auto",
     *,
-    four_bit: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> Backend:
     """Returns a model, loaded and ready.
 
     Args:
-        name_or_path: a folder, the name of one of our checkpoints, a short name, a hub id, or
-            `openai:http://host:port/v1#model-id`; several joined with `+`, such as
-            `qwen3-vl-2b+grounding-dino-tiny+sam2-tiny`, work together.
+        name_or_path: a folder (a checkpoint, or an adapter learned on top of one), the name of one
+            of our checkpoints, a short name, a hub id, or `openai:http://host:port/v1#model-id`.
+            A published model whose name ends in `:4bit` is quantised to 4 bits, which needs
+            bitsandbytes. Several joined with `+`, such as
+            `qwen3-vl-2b:4bit+grounding-dino-tiny+sam2-tiny`, work together.
         device: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for the best there is.
-        four_bit: quantise a published model to 4 bits; needs bitsandbytes.
         progress: told what is being done, in words for people.
 
     Raises:
@@ -130,32 +131,37 @@ def open_backend(
     """
     if "+" in name_or_path and not Path(name_or_path).exists():
         parts = [part.strip() for part in name_or_path.split("+")]
-        return _join(
-            [open_backend(part, device, four_bit=four_bit, progress=progress) for part in parts]
-        )
+        return _join([open_backend(part, device, progress=progress) for part in parts])
     if name_or_path.startswith(SERVED):
         from model.backends.openai_server import OpenAIServerBackend
 
         return OpenAIServerBackend.open(name_or_path)
     device = pick_device(device)
-    known = PUBLISHED.get(name_or_path.lower())
-    folder = _folder(name_or_path, known)
+    plain = name_or_path.removesuffix(FOUR_BIT)
+    known = PUBLISHED.get(plain.lower())
+    folder, adapter_folder = _folder(plain, known), None
+    if not (folder / "config.json").is_file():
+        adapter_folder, base = folder, _base(folder)
+        known = PUBLISHED.get(base.lower())
+        folder = _folder(base, known)
     model_type = _model_type(folder)
     if model_type is None:
         from model.engine import load
 
         return load(str(folder), device)
-    from model.backends.published import Source
+    from model.backends.loading import Source
 
-    here = Path(name_or_path) == folder
+    named = adapter_folder or folder
+    here = Path(plain) == named
     source = Source(
-        name=folder.name if here else name_or_path,
+        # Not the path: visitors see it.
+        name=named.name + name_or_path[len(plain) :] if here else name_or_path,
         folder=folder,
         licence=known.licence if known else _licence(folder),
-        # Not the path: visitors see it.
         origin="a local folder" if here else known.hub_id if known else name_or_path,
         device=device,
-        four_bit=four_bit,
+        four_bit=plain != name_or_path,
+        adapter=adapter_folder,
     )
     return adapter(model_type).load(source, progress)
 
@@ -187,7 +193,7 @@ def _folder(name: str, known: Published | None) -> Path:
     for path in (Path(name), ROOT / name):
         # A name may be too long, or otherwise none for the file system.
         with contextlib.suppress(OSError):
-            if (path / "config.json").is_file():
+            if (path / "config.json").is_file() or (path / ADAPTER).is_file():
                 return path
     hub_id = known.hub_id if known else name
     if _HUB_ID.fullmatch(hub_id) is None or ".." in hub_id or "--" in hub_id:
@@ -212,6 +218,15 @@ def _fetch(hub_id: str) -> Path:
             f"{hub_id} could not be fetched: {type(error).__name__}: {error!s:.200}. Without a "
             "connection, fetch it elsewhere and give its folder."
         ) from error
+
+
+def _base(folder: Path) -> str:
+    """Returns the name of the checkpoint that an adapter was learned on."""
+    try:
+        settings = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))
+        return str(settings["base_model_name_or_path"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder.name} names no checkpoint it was learned on.") from error
 
 
 def _model_type(folder: Path) -> str | None:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from model.backends.base import EncodedPicture
+from model.backends.loading import Foreign, load_processor
 from model.backends.prompts import box_of, understand
-from model.backends.published import Foreign, PublishedBackend, load_processor
+from model.backends.published import PublishedBackend
 from model.errors import RegionError
 from model.types import (
     Answer,

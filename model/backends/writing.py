@@ -84,6 +84,7 @@ class WritingBackend(Backend):
         self.require(asked.task)
         least = self.card.threshold if threshold is None else threshold
         encoded = self.encoded(picture)
+        shown = self.shown(encoded)
         if asked.task is Capability.DETECT:
             yield self._detect(encoded, names_in(asked.text), least, 100, stop)
         elif asked.task is Capability.GROUND:
@@ -91,8 +92,8 @@ class WritingBackend(Backend):
         else:
             draft = yield from self.draft(
                 encoded,
-                self.prompt(asked, encoded),
-                turns=[self._turn(turn, asked.known, encoded) for turn in asked.history],
+                self.prompt(asked, shown),
+                turns=[self._turn(turn, asked.known, shown) for turn in asked.history],
                 name=expression_in(asked.text),
                 grammar=self.grammar_of(asked.task),
                 stop=stop,
@@ -126,29 +127,32 @@ class WritingBackend(Backend):
             draft.finish = Finish.CANCELLED
         return draft
 
-    def prompt(self, asked: Asked, encoded: EncodedPicture) -> str:
-        """Returns what the family is asked, in its own words and coordinates."""
+    def prompt(self, asked: Asked, shown: Size) -> str:
+        """Returns what the family is asked, in its own words and coordinates.
+
+        Args:
+            asked: the question; class names to detect are joined already.
+            shown: pixel size of the picture as the model sees it.
+        """
         text = literal(asked.text, self.control)
         own = asked.text == INSTRUCTIONS.get(asked.task)
         template = self.grammar.prompts[asked.task]
         if Capability.CHAT in self.card.capabilities and not own and asked.regions:
             # A question of one's own about a region says more than the family's wording.
             template = self.grammar.prompts[Capability.CHAT]
-            text = self._spoken(asked.text, asked.regions, asked.known, encoded)
+            text = self._spoken(asked.text, asked.regions, asked.known, shown)
         elif asked.task is Capability.REFER:
             text = expression_in(text)
-        region = self.region(asked.regions[0], encoded) if asked.regions else ""
+        region = self.region(asked.regions[0], shown) if asked.regions else ""
         return template.format(text=text, region=region)
 
-    def region(self, region: Region, encoded: EncodedPicture) -> str:
+    def region(self, region: Region, shown: Size) -> str:
         """Returns a drawn region as the family writes it."""
-        box = self.grammar.write(box_of(region.shape), self.shown(encoded))
+        box = self.grammar.write(box_of(region.shape), shown)
         return self.grammar.region.format(box=box)
 
-    def _turn(
-        self, turn: Turn, known: Mapping[str, Region], encoded: EncodedPicture
-    ) -> tuple[str, str]:
-        question = self._spoken(turn.question, turn.regions, known, encoded)
+    def _turn(self, turn: Turn, known: Mapping[str, Region], shown: Size) -> tuple[str, str]:
+        question = self._spoken(turn.question, turn.regions, known, shown)
         return question, literal(turn.answer.text, self.control)
 
     def _spoken(
@@ -156,13 +160,13 @@ class WritingBackend(Backend):
         text: str,
         regions: Sequence[Region],
         known: Mapping[str, Region],
-        encoded: EncodedPicture,
+        shown: Size,
     ) -> str:
         """Returns a question in which its regions, and those it names, are coordinates."""
         names = [region.name for region in regions] + [
             match.group() for match in REGION_NAME.finditer(text)
         ]
-        spoken = {name: self.region(known[name], encoded) for name in names if name in known}
+        spoken = {name: self.region(known[name], shown) for name in names if name in known}
         return name_regions(literal(text, self.control), spoken)
 
     def grammar_of(self, task: Capability) -> Grammar:

@@ -8,7 +8,6 @@ adapters; what sees the picture stays. The folder that comes out opens like any 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import torch
 from model.backends import open_backend
 from model.backends.base import INSTRUCTIONS
 from model.backends.generation import GenerativeBackend
+from model.backends.loading import quiet_peft
 from model.backends.prompts import Asked
 from model.backends.targets import Places, UnwritableError, write_answer
 from model.checkpoint import replace_folder
@@ -155,9 +155,7 @@ def _with_adapters(backend: GenerativeBackend, name: str, tuning: Tuning) -> Any
         model = prepare_model_for_kbit_training(model)
     torch.manual_seed(tuning.seed)
     settings = LoraConfig(r=tuning.rank, lora_alpha=2 * tuning.rank, target_modules=LEARNS)
-    with warnings.catch_warnings():
-        # peft 0.21 asks for a property by the name that transformers 5 is giving up.
-        warnings.simplefilter("ignore", FutureWarning)
+    with quiet_peft():
         adapted = get_peft_model(model, settings)
     adapted.peft_config["default"].base_model_name_or_path = name.removesuffix(":4bit")
     return adapted

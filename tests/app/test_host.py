@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -184,3 +186,22 @@ def test_a_model_that_ends_without_an_answer_still_gives_one() -> None:
 
     events = list(ready().stream(ask, threading.Event()))
     assert events[-1] == Answer("half", finish=Finish.CANCELLED)
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_a_model_gets_as_many_calls_at_once_as_it_takes(together: int) -> None:
+    model = FakeBackend()
+    model.card = replace(model.card, together=together)
+    host, free = ready(model), threading.Event()
+    inside = threading.Semaphore(0)
+
+    def work(_: object) -> bool:
+        inside.release()
+        return free.wait(30)
+
+    with ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(host.call, work, threading.Event()) for _ in range(3)]
+        assert all(inside.acquire(timeout=30) for _ in range(together))
+        assert not inside.acquire(timeout=0.3)
+        free.set()
+        assert all(call.result() for call in calls)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from model.backends.published import PublishedBackend, Source
+from model.backends.loading import Source
+from model.backends.published import PublishedBackend
 
 Tiny = Callable[[str], Path]
 Loaded = Callable[[str, type[PublishedBackend]], PublishedBackend]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -10,12 +11,23 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from model.backends import memory
+from model.backends import memory, open_backend
 from model.backends.florence2 import Florence2Backend
-from model.backends.memory import check_room, count_weights, free_bytes, weight_files
-from model.backends.published import Source, version_of
+from model.backends.generation import GenerativeBackend
+from model.backends.loading import Source, load_model, version_of
+from model.backends.memory import (
+    check_room,
+    count_weights,
+    free_bytes,
+    placement,
+    weight_files,
+)
 from model.errors import BackendError, CheckpointError
+from model.records import PictureFile, Record
+from model.training.published import Tuning, tune_backend
+from model.types import Size
 from tests.model.backends.conftest import Tiny
+from tests.model.backends.tiny import picture
 
 
 @pytest.fixture
@@ -78,6 +90,58 @@ def test_room_is_part_of_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None
     check_room("m", 800, "cpu")
     with pytest.raises(BackendError):
         check_room("m", 801, "cpu")
+
+
+def test_weights_go_to_one_gpu_if_they_fit_there_and_to_all_if_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    free = {"cuda:0": 1000}
+    monkeypatch.setattr(memory, "free_bytes", lambda device: free[device])
+    assert placement(800, "cuda") == "cuda:0"
+    assert placement(801, "cuda") == "auto"
+    assert placement(10**9, "cuda:1") == "cuda:1"
+    assert placement(10**9, "cpu") == "cpu"
+
+
+def test_all_gpus_count_for_a_device_without_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (int(device[-1]) + 1, 9))
+    assert free_bytes("cuda") == 3
+    assert free_bytes("cuda:1") == 2
+
+
+def test_a_model_is_read_to_where_it_is_placed(folder: Path) -> None:
+    """A GPU is not needed to see that the library takes a device map."""
+    source = Source("florence", folder, device="meta")
+    assert load_model("AutoModelForImageTextToText", source, "cpu").device.type == "cpu"
+
+
+def test_a_name_for_four_bits_asks_for_bitsandbytes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(BackendError, match="pip install bitsandbytes"):
+        open_backend(f"{folder}:4bit", "cpu")
+
+
+def test_four_bits_answer_and_learn(tiny: Tiny, tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes", reason="an extra: pip install bitsandbytes")
+    name = f"{tiny('qwen3_vl')}:4bit"
+    backend = open_backend(name, "cpu")
+    assert isinstance(backend, GenerativeBackend)
+    assert backend.card.name == "qwen3_vl:4bit"
+    assert backend.model.is_loaded_in_4bit
+    picture().save(tmp_path / "a.png")
+    record = Record(
+        "a", Size(160, 120), PictureFile(tmp_path, None, "a.png"),
+        captions=("a red square",), refs=(), objects=(),
+    )  # fmt: skip
+    losses = tune_backend(
+        backend, name, [record], tmp_path / "out", Tuning(steps=8, rate=1e-2, rank=4, lessons=1)
+    )
+    assert losses[-1] < losses[0]
+    again = open_backend(str(tmp_path / "out") + ":4bit", "cpu")
+    assert again.answer(picture(), "Is it red?").text is not None
 
 
 def test_a_container_has_no_more_than_its_limit(

@@ -14,8 +14,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.conversation import Conversation
+from app.host import Host
+from app.session import People
+from app.settings import Settings
 from model.backends import open_backend
 from model.types import Answer, Finish
+from tests.fakes import ANNA, last
 from tests.model.backends.conftest import Tiny
 from tests.model.backends.tiny import picture
 
@@ -63,6 +68,23 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
             pass
         time.sleep(1)
     raise AssertionError("the server did not come up")
+
+
+def test_the_page_chats_with_a_served_model(served: str, tmp_path: Path) -> None:
+    backend = open_backend(served)
+    backend.max_tokens = 8  # type: ignore[attr-defined]
+    host = Host(lambda: backend, "served", SECONDS)
+    host.start()
+    page, file = Conversation(People(), host, Settings()), tmp_path / "picture.png"
+    picture().save(file)
+    assert page.open(ANNA, file, "a picture").picture is not None
+    end = last(page.ask(ANNA, "What is in the picture?", {}))
+    assert not end.trouble
+    (exchange,) = page.people.desk(ANNA).exchanges
+    assert exchange.answer is not None
+    assert exchange.answer.finish in (Finish.STOP, Finish.LENGTH)
+    assert exchange.answer.text
+    assert exchange.answer.text in str(end.chat)
 
 
 def test_a_served_model_answers(served: str) -> None:

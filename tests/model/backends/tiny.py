@@ -23,7 +23,7 @@ from tokenizers import (
     trainers,
 )
 
-from model.backends.published import without_video
+from model.backends.loading import without_video
 
 CORPUS = [
     "a red square and a blue circle on a white table.",
