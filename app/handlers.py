@@ -37,6 +37,13 @@ DETECT_FLOOR = 0.05
 """Detections are asked for down to this score, so that the slider can show more or fewer."""
 
 _MENTION = re.compile(r"(?<![\w@])@(\d{1,3})(?!\w)")
+_GESTURE = re.compile(
+    r"\b(?:this|these|those|it|here)\b(?!\s+(?:picture|image|photo|photograph|scene)\b)"
+    r"|(?:^|\b(?:is|was|of|about|near|by|with|to|behind|beside|on|under|describe|segment)\s+)that\b",
+    re.I,
+)
+"""Words whose meaning is a gesture; not "this picture", nor "the man that ..."."""
+
 _FIND = re.compile(r"^\s*(?:find|detect|locate)\s+(?:all|every|each)(?:\s+the)?\b[:\s]*", re.I)
 
 
@@ -163,7 +170,7 @@ def _remedy(known: Mapping[str, Region]) -> str:
 
 def _points(question: str) -> bool:
     """Returns whether a question has a word whose meaning is a gesture."""
-    return bool(re.search(r"\b(this|that|it|here|there|these|those)\b", question, re.I))
+    return bool(_GESTURE.search(question))
 
 
 def names_to_find(question: str) -> tuple[str, ...]:

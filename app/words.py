@@ -86,7 +86,7 @@ CORRECT_LEAD = (
 )
 RENEW = "Start over"
 SAVE = "Save as example"
-SAVED = "Saved. {count} examples on the shelf."
+SAVED = "Saved. Examples on the shelf: {count}."
 SHELF_TITLE = "Saved examples"
 UNTITLED = "picture"
 EXPORT = "Take home"

@@ -59,13 +59,13 @@ function onDocument(type, act, capture) {
       document.removeEventListener(type, handler, capture);
       offer.remove();
     } else if (event.target === questionBox()) act(event, event.target);
-    else if (type === 'focusin') offer.hidden = true;
   };
   document.addEventListener(type, handler, capture);
 }
 
 onDocument('input', (event, box) => { offered = 0; offerMarks(box); });
 onDocument('focusin', (event, box) => offerMarks(box));
+onDocument('focusout', () => { offer.hidden = true; });
 onDocument('keydown', (event, box) => {
   if (offer.hidden) return;
   const options = [...offer.children];

@@ -46,6 +46,10 @@ def test_a_question_brings_the_marks_it_names_in_its_order() -> None:
 
 def test_this_means_the_mark_in_hand() -> None:
     assert begun("what is this?").regions == (TWO,)
+    for question in ("Describe this picture.", "the man that runs", "is there a dog?"):
+        assert begun(question).regions == ()
+    for question in ("what colour is that?", "describe that", "is it this cup in this picture?"):
+        assert begun(question).regions == (TWO,)
     assert begun("where is the dog?").regions == ()
 
 

@@ -253,6 +253,10 @@ def test_marks_are_offered_while_typing(visit: Visits) -> None:
     me.page.focus("#question textarea")
     me.page.keyboard.type("is @")
     me.await_count(".suggest button", 2)
+    me.page.focus(".dx-stage")
+    me.gone(".suggest")
+    me.page.focus("#question textarea")
+    me.see(".suggest button")
     me.page.keyboard.press("ArrowDown")
     me.page.keyboard.press("Enter")
     assert me.page.input_value("#question textarea") == "is @2 "
