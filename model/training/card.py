@@ -14,6 +14,8 @@ from model.errors import CheckpointError
 from model.tokens import Vocabulary
 from model.vlm import DeixisModel
 
+METRICS = "metrics.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Story:
@@ -54,20 +56,24 @@ def save_with_card(
         checkpoint.save(model, vocabulary, folder, half=True)
     finally:
         model.config.sections = before
-    metrics = {
+    (folder / METRICS).write_text(json.dumps(metrics_of(story), indent=1) + "\n")
+    (folder / "README.md").write_text(card_of(folder.name, story))
+
+
+def metrics_of(story: Story) -> dict[str, Any]:
+    """Returns what lies beside a checkpoint as `metrics.json`; `read_story` reads it back."""
+    return {
         "records": "val",
         "pictures": story.val_pictures,
         "tasks": {"detect": {"measures": dict(story.measures)}},
         "story": asdict(story),
     }
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
-    (folder / "README.md").write_text(card_of(folder.name, story))
 
 
 def read_story(folder: Path) -> Story:
     """Returns the story of a taught checkpoint; raises CheckpointError if it has none."""
     try:
-        return Story(**json.loads((folder / "metrics.json").read_text())["story"])
+        return Story(**json.loads((folder / METRICS).read_text())["story"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder} does not tell where it comes from: {error}.") from error
 

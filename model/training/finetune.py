@@ -43,7 +43,7 @@ class FineTune:
         self.order = order
         self._saved = read_settings(order)
         self.data = read_dataset(order.data, order.replay, accept_refused=order.accept_refused)
-        self.model, self.vocabulary, self.parent = checkpoint.load(order.start)
+        self.model, self.vocabulary, self.parent = checkpoint.load(order.start, grow=True)
         self.config, reasons = self._fill_in()
         torch.manual_seed(self.config.seed)
         changes = self._attach()
@@ -145,16 +145,11 @@ class FineTune:
         """Writes a model with what was learned about its scores as the best so far."""
         tree = calibrated(model.tree, result, self.new_names)
         folder = self.order.folder
+        story = self._story(result, self.trainer.step)
         with full_disk_told("the last best checkpoint is untouched. Make room and resume"):
-            card.save_with_card(
-                model,
-                tree,
-                self.vocabulary,
-                folder / "best",
-                self._story(result, self.trainer.step),
-            )
+            card.save_with_card(model, tree, self.vocabulary, folder / "best", story)
             if lora.is_attached(self.model):
-                lora.save_adapter(self.model, folder / "adapter")
+                lora.save_adapter(self.model, tree, folder / "adapter", card.metrics_of(story))
 
     def _story(self, result: exam.Result, step: int) -> card.Story:
         return card.Story(

@@ -7,6 +7,7 @@ it, so it learns as well, in full; its weights lie beside the adapter.
 from __future__ import annotations
 
 import copy
+import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +19,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from model import checkpoint
+from model.config import ModelConfig
 from model.errors import CheckpointError
 from model.training.state import assign
 from model.vlm import DeixisModel
 
 LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-PARTS = "parts.safetensors"
+PARTS, SECTIONS = "parts.safetensors", "sections.json"
 
 
 def attach(model: DeixisModel, rank: int, alpha: int) -> list[str]:
@@ -50,8 +52,17 @@ def folded(model: DeixisModel) -> DeixisModel:
     return model
 
 
-def save_adapter(model: DeixisModel, folder: Path) -> None:
-    """Writes the low-rank changes and the other parts that learned, without the rest."""
+def save_adapter(
+    model: DeixisModel, tree: ModelConfig, folder: Path, metrics: dict[str, Any]
+) -> None:
+    """Writes the low-rank changes and the other parts that learned, without the rest.
+
+    Args:
+        model: with its changes.
+        tree: what the changed model's configuration is to be.
+        folder: of the adapter.
+        metrics: how it came to be and how well it does.
+    """
 
     def write(staging: Path) -> None:
         language: Any = model.prefixed.language
@@ -64,13 +75,15 @@ def save_adapter(model: DeixisModel, folder: Path) -> None:
             if value.requires_grad and ".lora_" not in name
         }
         save_file(parts, staging / PARTS)
+        (staging / SECTIONS).write_text(json.dumps(tree.to_json(), indent=1) + "\n")
+        (staging / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
         checkpoint.sign(staging)
 
     checkpoint.replace_folder(folder, write)
 
 
-def fold_in(model: DeixisModel, folder: Path) -> DeixisModel:
-    """Returns a model with a saved adapter folded into its weights.
+def fold_in(model: DeixisModel, folder: Path) -> tuple[DeixisModel, ModelConfig]:
+    """Returns a model with a saved adapter folded into its weights, and its new configuration.
 
     Raises:
         CheckpointError: the adapter is broken, or of another model.
@@ -81,9 +94,10 @@ def fold_in(model: DeixisModel, folder: Path) -> DeixisModel:
         with _old_name_allowed():
             model.prefixed.language = PeftModel.from_pretrained(language, str(folder))
         assign(model, load_file(folder / PARTS).items())
+        tree = ModelConfig.from_json(json.loads((folder / SECTIONS).read_text()))
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{folder} does not fit this checkpoint: {error}") from error
-    return folded(model)
+    return folded(model), tree
 
 
 @contextmanager

@@ -177,9 +177,11 @@ def merge(options: argparse.Namespace) -> int:
     from model.training import card, lora
 
     model, vocabulary, _ = checkpoint.load(checkpoint.resolve(options.start))
+    if not options.adapter.is_dir():
+        raise ConfigError(f"{options.adapter} is no adapter; give the folder RUN/adapter.")
     story = card.read_story(options.adapter)
-    merged = lora.fold_in(model, options.adapter)
-    card.save_with_card(merged, merged.tree, vocabulary, options.out, story)
+    merged, tree = lora.fold_in(model, options.adapter)
+    card.save_with_card(merged, tree, vocabulary, options.out, story)
     tell("saved", path=str(options.out), what="checkpoint")
     return DONE
 

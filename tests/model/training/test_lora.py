@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,9 +51,11 @@ def test_folding_in_changes_nothing_but_the_form() -> None:
 
 def test_an_adapter_merged_into_its_start_is_the_trained_model(tmp_path: Path) -> None:
     model = changed()
-    lora.save_adapter(model, tmp_path / "adapter")
-    merged = lora.fold_in(tiny.build(), tmp_path / "adapter")
+    tree = replace(model.tree, taught=("gnu",))
+    lora.save_adapter(model, tree, tmp_path / "adapter", {})
+    merged, found = lora.fold_in(tiny.build(), tmp_path / "adapter")
     whole = lora.folded(model)
+    assert found == tree
     assert tiny.close(states(merged), states(whole), 1e-5)
     assert torch.equal(merged.box_decoder.classes.bias, model.box_decoder.classes.bias)
     size = sum(path.stat().st_size for path in (tmp_path / "adapter").iterdir())
@@ -61,7 +64,7 @@ def test_an_adapter_merged_into_its_start_is_the_trained_model(tmp_path: Path) -
 
 def test_a_broken_adapter_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "adapter"
-    lora.save_adapter(changed(), folder)
+    lora.save_adapter(changed(), tiny.tree(), folder, {})
     (folder / lora.PARTS).write_bytes(b"\0" * 10)
     with pytest.raises(CheckpointError, match="differs"):
         lora.fold_in(tiny.build(), folder)

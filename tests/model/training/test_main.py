@@ -42,7 +42,7 @@ def test_from_a_foreign_folder_to_a_folder_that_can_be_pushed(
              f"--run-folder={tmp_path / 'run'}", "--mode=lora", f"--set={SETTINGS}")  # fmt: skip
     code, told = run(capsys, *train)
     assert code == 0
-    assert {"plan", "eval", "saved", "end"} == {event["event"] for event in told}
+    assert {"plan", "eval", "step", "saved", "end"} == {event["event"] for event in told}
     version = checkpoint.verify(taught)
     code, told = run(capsys, *train, "--resume")
     assert code == 0
@@ -51,7 +51,10 @@ def test_from_a_foreign_folder_to_a_folder_that_can_be_pushed(
     adapter = tmp_path / "run" / "adapter"
     merged = ("merge", f"--start={start}", f"--adapter={adapter}", f"--out={tmp_path / 'merged'}")
     assert run(capsys, *merged)[0] == 0
-    checkpoint.load(tmp_path / "merged")
+    parts = [tmp_path / name / "config.json" for name in ("taught", "merged")]
+    sections = [json.loads(part.read_text())["sections"] for part in parts]
+    assert sections[0] == sections[1]
+    assert checkpoint.verify(tmp_path / "merged") == version, "merged is what was served"
 
     code, told = run(
         capsys, "compare", f"--before={start}", f"--after={taught}", f"--data={data}",

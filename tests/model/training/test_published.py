@@ -95,6 +95,8 @@ def test_a_family_learns_and_its_adapter_opens(
     for name, value in backend.model.named_parameters():
         if "lora_" not in name:
             assert torch.equal(value, frozen[name.replace(".base_layer", "")])
+        else:
+            assert "language_model" in name  # what sees the picture stays as it is
     again = opened(tmp_path / "tuned")
     assert loss(again) == pytest.approx(loss(backend), rel=1e-3)
     assert again.card.name == "tuned"
