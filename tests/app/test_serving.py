@@ -14,15 +14,17 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from app.conversation import Conversation
 from app.host import Host
 from app.serving import Service, Serving, remembered, reopen, try_out
+from app.session import People
 from app.settings import Settings
 from model import checkpoint
 from model.backends.base import Backend, EncodedPicture
 from model.engine import Engine, load
 from model.errors import BackendError, CheckpointError, InputError
-from model.types import Answer, Event, Size
-from tests.fakes import FakeBackend
+from model.types import Answer, Delta, Event, Size
+from tests.fakes import ANNA, FakeBackend, last
 from tests.model import tiny
 
 OWN = "own"
@@ -43,6 +45,7 @@ class Constant(FakeBackend):
         assert not self.closed
         assert isinstance(picture, EncodedPicture)
         assert picture.state == self.card.name
+        yield Delta(self.card.name[:1])
         yield Answer(self.card.name)
 
     def close(self) -> None:
@@ -281,6 +284,32 @@ def test_requests_under_swaps_are_each_answered_by_one_version(
     assert work.error == ""
     assert {OWN, "one", "two"} <= set(answers)
     assert [backend.closed for backend in made] == [True] * swaps + [False]
+
+
+def test_an_answer_in_the_making_ends_with_the_model_it_began_with(
+    settings: Settings, tmp_path: Path
+) -> None:
+    made: list[Constant] = []
+
+    def noted(path: str) -> Backend:
+        made.append(Constant(Path(path).name))
+        return made[-1]
+
+    work = serving(settings, noted)
+    talk = Conversation(People(), work._host, settings)
+    Image.new("RGB", (40, 30)).save(tmp_path / "picture.png")
+    talk.open(ANNA, tmp_path / "picture.png", "t")
+    growing = talk.ask(ANNA, "who?", {})
+    next(growing)
+    next(growing)  # the picture is encoded and the first words are there
+    serve(work, "one")
+    assert not made[0].closed
+    last(growing)
+    last(talk.ask(ANNA, "who?", {}))
+    answers = [exchange.answer for exchange in talk.people.desk(ANNA).exchanges]
+    assert [answer.text for answer in answers if answer] == [OWN, "one"]
+    while not made[0].closed:  # the thread that answered lets go after its last word
+        time.sleep(0.01)
 
 
 # --- checkpoints of our own kind ---------------------------------------------------------------
