@@ -102,6 +102,7 @@ EXPORT_FORMS = (
     ("The answer on display, drawn (JPEG)", "jpeg"),
 )
 EXPORT_BUTTON = "Make the file"
+MAKING_FILE = "Making the file …"
 EXPORT_FILE = "Your file"
 NOTHING_TO_EXPORT = "There is nothing to take home yet; ask something, or save an example."
 
@@ -332,13 +333,13 @@ BOARD_EMPTY = (
 BOARD_COMPARING = "Comparing {after} with {before}: {done} of {whole}"
 BOARD_WAITS = "{after} will be compared with {before} when training is done."
 BOARD_FAILED = "The comparison did not come about: {message}"
-BOARD_TITLE = "{after} against {before}, on {count} pictures of {split}"
+BOARD_TITLE = "{after} against {before}, on {count} {split}"
 BOARD_HEAD = ("measure", "#before", "#after", "#change")
 BOARD_GENERAL = "General skill"
 BOARD_MORE = "{count} more measures"
 BOARD_NO_GENERAL = "General skill was not checked."
 BOARD_SURE, BOARD_UNSURE = "beyond chance", "within chance"
-SPLITS = {"test": "the held-out pictures", "val": "the validation pictures"}
+SPLITS = {"test": "held-out pictures", "val": "validation pictures"}
 CHANGE = "F1 {before:.2f} → {after:.2f} · {verdict}"
 WORSE, BETTER, SAME = "worse", "better", "unchanged"
 COMPARE = "Compare again"

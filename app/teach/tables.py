@@ -19,17 +19,8 @@ if TYPE_CHECKING:
     from app.runs import Run
     from model.checkpoint import Listing
 
-MAIN: dict[tuple[Any, Any], str] = {
-    ("detect", "AP"): "detection AP",
-    ("detect", "AP50"): "detection AP50",
-    ("refer", "acc50"): "expressions Acc@0.5",
-    ("ground", "recall1"): "phrases R@1",
-    ("region", "top1"): "naming of boxes",
-    ("click", "top1"): "naming of clicks",
-    ("caption", "cider"): "captions CIDEr",
-    ("absent", "f1"): "“not present” F1",
-}
-"""The measures that matter most, by task and name, and what people read."""
+MAIN = {"AP", "AP50", "Acc@0.5", "naming"}
+"""The measures that matter most; any others are folded away."""
 
 
 def board(found: Run, value: Mapping[str, Any]) -> str:
@@ -67,7 +58,7 @@ def _measures(rows: Any) -> str:  # noqa: ANN401
     main, others = [], []
     for row in rows if isinstance(rows, list) else []:
         try:
-            (main if (row.get("task"), row["name"]) in MAIN else others).append(_measure(row))
+            (main if row["name"] in MAIN else others).append(_measure(row))
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
     if not main:
@@ -84,8 +75,7 @@ def _measure(row: Mapping[str, Any]) -> str:
     apart = after["low"] > before["high"] or after["high"] < before["low"]
     kind = ("up" if change > 0 else "down") if apart else "even"
     sure = words.BOARD_SURE if apart else words.BOARD_UNSURE
-    kind_of = (row.get("task"), row["name"])
-    name = MAIN.get(kind_of) or f"{row.get('task') or ''} {row['name']}".strip()
+    name = f"{row.get('task') or ''} {row['name']}".strip()
     return (
         f'<tr><th scope="row">{escape(clip(str(name)))}</th>{_cell(before)}{_cell(after)}'
         f'<td class="n {kind}" title="{escape(sure)}">{change:+.3f}</td></tr>'

@@ -78,7 +78,7 @@ def test_the_board_marks_what_is_beyond_chance() -> None:
         "split": "test", "records": 36,
         "measures": [
             {"name": "AP50", "task": "detect", "before": LOW, "after": HIGH},
-            {"name": "acc50", "task": "refer", "before": HIGH, "after": LOW},
+            {"name": "Acc@0.5", "task": "refer", "before": HIGH, "after": LOW},
             {"name": HOSTILE, "task": "", "before": LOW, "after": {**LOW, "value": 0.15}},
             {"name": "broken", "task": "", "before": {}, "after": LOW},
         ],
@@ -86,7 +86,7 @@ def test_the_board_marks_what_is_beyond_chance() -> None:
     html = tables.board(a_run(State.DONE), value)
     assert inert(html)
     assert html.count("<tr>") == 5  # three measures, one of them folded away under a second head
-    assert html.index("expressions Acc") < html.index("1 more measures")
+    assert html.index("refer Acc") < html.index("1 more measures")
     assert re.search(r'class="n up"[^>]*>\+0.700', html)
     assert re.search(r'class="n down"[^>]*>-0.700', html)
     assert re.search(r'class="n even"[^>]*>\+0.050', html)
