@@ -139,8 +139,8 @@ class FineTuneConfig(Section):
     ema: float = 0.998
     precision: str = "auto"
     checkpointing: bool = False
-    replay_share: float = 0.25
-    words_share: float = 0.5
+    replay_share: float = 0.2
+    words_share: float = 0.15
     evaluations: int = 8
     patience: int = 4
     val_pictures: int = 64

@@ -26,7 +26,7 @@ LOOKED_AT = 16
 VISITS, MOST_VISITS = 40, 16_000
 """Visits to each new picture, and to all of them, if nobody said how long."""
 MOST_EPOCHS = 400
-RATES = {"full": 5e-4, "lora": 1e-3, "decoders": 1e-3}
+RATES = {"full": 8e-4, "lora": 1e-3, "decoders": 1e-3}
 DECODERS = ("objects", "context", "links", "box_decoder", "word_locator")
 READERS = ("projector", "region_encoder", "prefixed")
 

@@ -90,7 +90,7 @@ class FineTune:
         if main:
             self._tell_saved("state", self.order.folder / "state")
             if (self.order.folder / "best").exists():
-                self._deliver()
+                self._deliver(choose=done)
         return done
 
     # --- while it runs ---------------------------------------------------------------------------
@@ -167,15 +167,20 @@ class FineTune:
 
     # --- at the end ------------------------------------------------------------------------------
 
-    def _deliver(self) -> None:
-        """Writes the best checkpoint to where it was asked for."""
+    def _deliver(self, *, choose: bool) -> None:
+        """Writes the best checkpoint to where it was asked for.
+
+        Args:
+            choose: find out how far corrections of known names should count, which takes a while
+                that somebody who stopped a run does not have.
+        """
         model, vocabulary, _ = checkpoint.load(self.order.folder / "best")
         records = self.data.val[: self.config.val_pictures]
         device = str(self.trainer.accelerator.device)
         engine = Engine(model, vocabulary, name="best", version="best", device=device)
         tree = model.tree
         result = None
-        if self._knows_some() and records:
+        if choose and self._knows_some() and records:
             trust, result = choose_trust(engine, records)
             tree = calibrated(replace(tree, trust=trust), result, self.new_names)
         with full_disk_told(f"{self.order.folder / 'best'} is whole. Make room and resume"):

@@ -15,6 +15,7 @@ from model import checkpoint
 from model.allocator import keep_freed_memory
 from model.errors import ConfigError
 from model.training.config import FineTuneConfig
+from model.training.disk import full_disk_told
 from model.training.events import tell
 
 DONE, STOPPED = 0, 3
@@ -58,7 +59,8 @@ def teach(options: argparse.Namespace) -> int:
         resume=options.resume,
     )
 
-    return DONE if FineTune(order).run(stop) else STOPPED
+    with full_disk_told(f"what was saved in {options.run_folder} is whole. Make room and resume"):
+        return DONE if FineTune(order).run(stop) else STOPPED
 
 
 def _settings(options: argparse.Namespace) -> FineTuneConfig:
