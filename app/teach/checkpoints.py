@@ -37,7 +37,9 @@ class Checkpoints:
             self.chosen = gr.Dropdown(
                 [], label=words.CHECKPOINTS_LABEL, interactive=True, scale=3, min_width=180
             )
-            self.serve = gr.Button(words.SERVE, size="md", min_width=90, elem_id="serve-any")
+            self.serve = gr.Button(
+                words.CHECKPOINT_SERVE, size="md", min_width=90, elem_id="serve-any"
+            )
             self.delete = gr.Button(
                 words.CHECKPOINT_DELETE, size="md", min_width=90, elem_id="delete-checkpoint"
             )
