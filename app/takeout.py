@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -63,15 +63,17 @@ class Takeout:
         """Connects the button; call inside the page's Blocks."""
         self.make.click(self.on_make, [self.what, self.form], [self.file, self.said], **QUIET)
 
-    def on_make(self, what: str, form: str, request: gr.Request) -> Updates:
-        """Writes the file and offers it."""
+    def on_make(self, what: str, form: str, request: gr.Request) -> Iterator[Updates]:
+        """Says that it begins, then writes the file and offers it."""
+        yield {self.said: said(words.MAKING_FILE), self.file: gr.update(visible=False)}
         try:
             content, name = self.content(key_of(request), what, form)
         except DeixisError as error:
-            return {self.said: said(str(error), wrong=True), self.file: gr.update(visible=False)}
+            yield {self.said: said(str(error), wrong=True)}
+            return
         path = save_bytes_to_cache(content, name, self.file.GRADIO_CACHE)
         self.file.temp_files.add(path)
-        return {self.file: gr.update(value=path, visible=True), self.said: said("")}
+        yield {self.file: gr.update(value=path, visible=True), self.said: said("")}
 
     def content(self, key: Key, what: str, form: str) -> tuple[bytes, str]:
         """Returns a file's content and name.

@@ -93,7 +93,7 @@ function paint() {
   paintHot();
   paintBrush();
   for (const mark of state.editing ? [] : state.marks) paintMark(mark);
-  if (typeof paintTrace === 'function') paintTrace();
+  paintTrace();
   paintHint();
   placeMenu();
 }

@@ -59,9 +59,12 @@ def served(folder: Path, *model: str) -> Iterator[str]:
             server.stdout.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
-    """A headless Chromium."""
+    """A headless Chromium, gone after the last test of this folder.
+
+    While Playwright runs, no other test could start an event loop.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
@@ -135,7 +138,7 @@ class Visits:
         assert [v.outside for v in left if v.outside] == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def profiles() -> dict[bool, BrowserContext]:
     """Browser profiles that visitors share."""
     return {}

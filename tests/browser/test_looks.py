@@ -20,7 +20,9 @@ CONTRAST = """selector => {
     const behind = []; for (let n = e; n; n = n.parentElement)
       behind.unshift(getComputedStyle(n).backgroundColor);
     const back = paint(['#fff', ...behind]);
-    const front = paint(['#fff', ...behind, getComputedStyle(e).color]);
+    let seen = 1; for (let n = e; n; n = n.parentElement) seen *= getComputedStyle(n).opacity;
+    const full = paint(['#fff', ...behind, getComputedStyle(e).color]);
+    const front = full.map((c, i) => back[i] + (c - back[i]) * seen); // what fades is weaker
     const [a, b] = [light(back), light(front)].sort((x, y) => y - x);
     return [e.className + ' ' + e.innerText.slice(0, 30), (a + 0.05) / (b + 0.05)]; });
 }"""

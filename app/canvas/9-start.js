@@ -12,6 +12,16 @@ for (const button of element.querySelectorAll('button[data-tool], button[data-ac
   if (label) label.textContent = say(name);
 }
 playButton.textContent = say('play');
+// Gradio names a message by its raw text, tags and all; what it shows is the better name.
+const chat = document.querySelector('#chat');
+const unname = () => {
+  if (!element.isConnected) return named.disconnect();
+  for (const node of chat.querySelectorAll('[data-testid=bot], [data-testid=user]')) {
+    if (node.hasAttribute('aria-label')) node.removeAttribute('aria-label');
+  }
+};
+const named = new MutationObserver(unname);
+if (chat) named.observe(chat, { subtree: true, childList: true, attributeFilter: ['aria-label'] });
 new ResizeObserver(() => { if (view.fitted) fit(); else settle(); }).observe(stage);
 fillSamples();
 // A first look needs no choice: the first sample opens by itself.
