@@ -106,7 +106,7 @@ def _adapted(model: Foreign, folder: Path, *, merge: bool) -> Foreign:
 
 @contextmanager
 def quiet_peft() -> Iterator[None]:
-    """Keeps peft 0.21 quiet about a property whose name transformers 5 is giving up."""
+    """Keeps peft 0.21 quiet about names that transformers 5 is giving up."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         yield

@@ -151,11 +151,13 @@ def _with_adapters(backend: GenerativeBackend, name: str, tuning: Tuning) -> Any
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
     model = backend.model
-    if getattr(model, "is_loaded_in_4bit", False):
-        model = prepare_model_for_kbit_training(model)
     torch.manual_seed(tuning.seed)
     settings = LoraConfig(r=tuning.rank, lora_alpha=2 * tuning.rank, target_modules=LEARNS)
     with quiet_peft():
+        if getattr(model, "is_loaded_in_4bit", False):
+            model = prepare_model_for_kbit_training(
+                model, gradient_checkpointing_kwargs={"use_reentrant": False}
+            )
         adapted = get_peft_model(model, settings)
     adapted.peft_config["default"].base_model_name_or_path = name.removesuffix(":4bit")
     return adapted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -83,8 +84,11 @@ def test_the_page_chats_with_a_served_model(served: str, tmp_path: Path) -> None
     (exchange,) = page.people.desk(ANNA).exchanges
     assert exchange.answer is not None
     assert exchange.answer.finish in (Finish.STOP, Finish.LENGTH)
-    assert exchange.answer.text
-    assert exchange.answer.text in str(end.chat)
+    # What a random model says has characters that the page escapes; its letters come through.
+    letters = re.findall("[a-z]{2,}", exchange.answer.text)
+    assert letters
+    assert end.chat is not None
+    assert all(word in end.chat[-1]["content"] for word in letters)
 
 
 def test_a_served_model_answers(served: str) -> None:
