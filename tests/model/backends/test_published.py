@@ -124,7 +124,7 @@ def test_a_name_for_four_bits_asks_for_bitsandbytes(
         open_backend(f"{folder}:4bit", "cpu")
 
 
-def test_four_bits_answer_and_learn(tiny: Tiny, tmp_path: Path) -> None:
+def test_four_bits_learn_and_open_again(tiny: Tiny, tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes", reason="an extra: pip install bitsandbytes")
     name = f"{tiny('qwen3_vl')}:4bit"
     backend = open_backend(name, "cpu")
@@ -141,7 +141,13 @@ def test_four_bits_answer_and_learn(tiny: Tiny, tmp_path: Path) -> None:
     )
     assert losses[-1] < losses[0]
     again = open_backend(str(tmp_path / "out") + ":4bit", "cpu")
-    assert again.answer(picture(), "Is it red?").text is not None
+    assert isinstance(again, GenerativeBackend)
+    learned = {name: v for name, v in backend.model.named_parameters() if "lora_" in name}
+    loaded = {name: v for name, v in again.model.named_parameters() if "lora_" in name}
+    assert learned
+    assert learned.keys() == loaded.keys()
+    # No answer is asked for: on a CPU the library's kernel takes no layer narrower than 64.
+    assert all(torch.equal(value, loaded[name]) for name, value in learned.items())
 
 
 def test_a_container_has_no_more_than_its_limit(
