@@ -178,10 +178,10 @@ class Runs:
         self.queue.submit("compare", wanted, after=after)
 
     def stop(self, name: str) -> None:
-        """Asks a run to save and end, or takes it from the queue."""
-        for job in self.queue.all():
-            if run_name(job) == name and not job.finished:
-                self.queue.stop(job.id)
+        """Asks a run to save and end, or takes it from the queue; its comparison still follows."""
+        mine = [job for job in self.queue.all() if run_name(job) == name and not job.finished]
+        for job in mine[:1] if mine and mine[0].state is not State.WAITING else mine:
+            self.queue.stop(job.id)
 
     def adopt(self, name: str) -> None:
         """Makes a checkpoint of the best that a stopped run has saved, unless there is one.

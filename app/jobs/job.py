@@ -46,7 +46,8 @@ class Job:
         born: when that process began.
         exit_code: None if nobody saw it.
         message: a sentence for people about how it ended; after a crash with the last log lines.
-        after: id of the job that must be done first; if that one fails, this one never starts.
+        after: id of the job that must be done first, or be stopped after it has saved; if that one
+            fails, this one never starts.
     """
 
     id: str

@@ -32,7 +32,7 @@ import psutil
 from filelock import FileLock
 
 from app.jobs.job import ALIVE, Job, State, command_line
-from app.jobs.process import TAIL_BYTES, ended, find, kill, start, tail
+from app.jobs.process import STOPPED_EARLY, TAIL_BYTES, ended, find, kill, start, tail
 from model.errors import ConfigError, InputError
 
 Json = dict[str, Any]
@@ -207,14 +207,15 @@ class Jobs:
                     return
 
     def _pointless(self, job: Job) -> bool:
-        """Returns whether the job that must be done first has ended in any other way."""
+        """Returns whether the job that must be done first has ended without leaving anything."""
         if job.after is None:
             return False
         try:
             first = self.get(job.after)
         except InputError:  # deleted
             return True
-        return first.finished and first.state is not State.DONE
+        left = first.state is State.DONE or first.exit_code == STOPPED_EARLY
+        return first.finished and not left
 
     def _launch(self, job: Job) -> None:
         # Written before the process exists: were the server killed in between, the next one finds
