@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,21 +18,26 @@ from model.evaluate import evaluate_lines
 from model.metrics.queries import Task, plan
 from model.predict import predict, tasks_of
 from model.records import Record, class_names, read_records
+from model.training import exam
 from model.training.trunk_alone import TrunkAlone
+from model.turns import box_to_json
+from model.types import Capability
 
 LOWEST_SCORE = 0.01
 TRUSTS = (0.0, 0.25, 0.5, 1.0)
 TABLE_START, TABLE_END = "<!-- measured -->", "<!-- /measured -->"
 
 
-def calibrate(folder: Path, records: Sequence[Record]) -> tuple[float, float]:
-    """Chooses how far the decoder's correction of names is trusted, and their shift; writes both.
+def calibrate(folder: Path, records: Sequence[Record]) -> tuple[float, float, float]:
+    """Chooses trust, threshold and shift of a checkpoint and writes them into it.
 
-    The trust is the one with the highest detection AP. The shift moves the scores of names so that
-    the F1 of "not present" (task `absent`) is highest at the threshold that phrases use too.
+    The trust in the decoder's correction of names is the one with the highest detection AP. From
+    the threshold on, the boxes of referring expressions have the highest F1. The shift moves the
+    scores of names so that, at this threshold too, the F1 of "not present" (task `absent`) is
+    highest.
 
     Returns:
-        The trust and the shift.
+        The trust, the threshold and the shift.
     """
     engine = load(folder)
     precision: dict[float, float] = {}
@@ -43,18 +47,35 @@ def calibrate(folder: Path, records: Sequence[Record]) -> tuple[float, float]:
         shown = tqdm(lines, total=len(records), desc=f"trust {trust}", file=sys.stderr)
         precision[trust] = evaluate_lines(records, shown).value("detect", "AP")
     engine.trust = max(TRUSTS, key=lambda trust: precision[trust])
-    best = best_threshold(*_absent_and_present(engine, records))
     tree = engine.model.tree
-    shift = round(tree.shift + _logit(tree.threshold) - _logit(best), 3)
+    threshold = round(expression_cut(engine, records) or tree.threshold, 3)
+    best = best_threshold(*_absent_and_present(engine, records))
+    shift = round(tree.shift + exam.logit(threshold) - exam.logit(best), 3)
     model, vocabulary, _ = checkpoint.load(folder)
-    model.config.sections = replace(tree, trust=engine.trust, shift=shift).to_json()
+    tree = replace(tree, trust=engine.trust, threshold=threshold, shift=shift)
+    model.config.sections = tree.to_json()
     checkpoint.save(model, vocabulary, folder, half=True)
     print(f"AP by trust: {precision}", file=sys.stderr)
-    return engine.trust, shift
+    return engine.trust, threshold, shift
 
 
-def _logit(share: float) -> float:
-    return math.log(share / (1 - share))
+def expression_cut(engine: Engine, records: Sequence[Record]) -> float | None:
+    """Returns the score from which boxes of referring expressions have the highest F1.
+
+    Each expression means one thing. None if no record has any.
+    """
+    asked: list[dict[str, Any]] = []
+    for record in tqdm(records, desc="threshold", unit="picture", file=sys.stderr):
+        encoded = engine.encode(record.read_picture())
+        for ref in record.refs:
+            answer = engine.answer(encoded, ref.text, task=Capability.REFER, threshold=LOWEST_SCORE)
+            found = [
+                pair for g in answer.groundings for pair in zip(g.boxes, g.scores, strict=True)
+            ]
+            prediction = [{"label": "", "box": box_to_json(b), "score": s} for b, s in found]
+            truth = [{"label": "", "box": box_to_json(record.objects[ref.object].box)}]
+            asked.append({"truth": truth, "prediction": prediction})
+    return exam.best_cut(asked)
 
 
 def _absent_and_present(
@@ -64,7 +85,7 @@ def _absent_and_present(
     absent: list[float] = []
     present: list[float] = []
     planned = plan(records, [Task.ABSENT], class_names(records))
-    for record, queries in tqdm(planned, desc="threshold", unit="picture", file=sys.stderr):
+    for record, queries in tqdm(planned, desc="presence", unit="picture", file=sys.stderr):
         names = [query.value for query in queries]
         if names:
             shown = {thing.label for thing in record.objects}

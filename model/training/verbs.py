@@ -118,9 +118,10 @@ def calibrate(options: argparse.Namespace) -> int:
 
     records = list(read_records(options.records, options.limit))
     folder = checkpoint.resolve(options.checkpoint)
-    trust, shift = release.calibrate(folder, records)
-    print(f"{folder}: names corrected by {trust} and shifted by {shift}", file=sys.stderr)
-    tell("measures", trust=trust, shift=shift)
+    trust, threshold, shift = release.calibrate(folder, records)
+    said = f"{folder}: threshold {threshold}; names corrected by {trust} and shifted by {shift}"
+    print(said, file=sys.stderr)
+    tell("measures", trust=trust, threshold=threshold, shift=shift)
     return DONE
 
 
