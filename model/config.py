@@ -99,6 +99,7 @@ class LanguageConfig(Section):
         num_heads: attention heads of `width / num_heads` each.
         dropout: of embeddings while training; attention has none, it would cost a third more.
         max_length: most tokens of a picture, its history and an answer.
+        num_bins: location tokens behind the words, to write boxes as text; 0 for none.
     """
 
     vocab_size: int = 4096
@@ -108,6 +109,7 @@ class LanguageConfig(Section):
     num_heads: int = 4
     dropout: float = 0.1
     max_length: int = 1024
+    num_bins: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,11 +137,16 @@ TASKS = ("detect", "refer", "ground", "region", "click", "caption", "dense", "ch
          "segment", "pose")  # fmt: skip
 
 
+MECHANISMS = ("queries", "words", "coordinates")
+"""How a phrase is located: by the box decoder, by its words' states, by location tokens."""
+
+
 @dataclass(frozen=True)
 class ModelConfig(Section):
     """A whole checkpoint.
 
     Attributes:
+        mechanism: one of `MECHANISMS`.
         threshold: score from which a box counts as found; chosen on validation pictures.
         trust: share of the decoder's corrections of scores and boxes that counts when class names
             are detected; chosen on validation pictures. With 0 the trunk's own are kept.
@@ -155,6 +162,7 @@ class ModelConfig(Section):
     projector: ProjectorConfig = field(default_factory=ProjectorConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    mechanism: str = "queries"
     threshold: float = 0.4
     trust: float = 1.0
     shift: float = 0.0

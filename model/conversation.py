@@ -172,8 +172,14 @@ class Conversation:
         turns = recalled(history)
         if turns:
             drawn = {region.name: region.shape for turn in history for region in turn.regions}
-            row, shapes = dialogue_row(turns, self.vocabulary, self.model.tree.decoder, drawn)
+            row, shapes = dialogue_row(
+                turns, self.vocabulary, self.model.tree.decoder, drawn, self._boxes_as_text()
+            )
             self._feed(row.ids, self._region_tokens(shapes))
+
+    def _boxes_as_text(self) -> Callable[[Sequence[Box]], Sequence[int]] | None:
+        """Returns what writes boxes as text; None, as they are decoded from super-links."""
+        return None
 
     def _ask(self, question: str, slots: Sequence[str], shapes: Sequence[Shape]) -> Tensor:
         ids = self.vocabulary.question(question, slots, self.model.tree.decoder.num_region_tokens)
@@ -196,6 +202,7 @@ class Conversation:
     def _next(self, state: Tensor) -> int:
         logits = self.model.prefixed.logits(state)[0]
         logits[NEVER] = -torch.inf
+        logits[self.model.tree.language.vocab_size :] = -torch.inf
         # A route without a phrase before it has nothing to point at.
         if self._phrase is None:
             logits[[route.id for route in ROUTES]] = -torch.inf

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from model.config import DecoderConfig
-from model.tokens import Special, TokenRow, Vocabulary, join, mark, referred
-from model.types import Answer, Grounding, Shape, Turn
+from model.tokens import Marked, Special, TokenRow, Vocabulary, join, mark, referred
+from model.types import Answer, Box, Grounding, Shape, Turn
 
 MAX_RECALLED = 3
 """Earlier turns that are read with a new question; the newest ones."""
@@ -26,6 +26,7 @@ def dialogue_row(
     vocabulary: Vocabulary,
     config: DecoderConfig,
     drawn_before: Mapping[str, Shape] | None = None,
+    write: Callable[[Sequence[Box]], Sequence[int]] | None = None,
 ) -> tuple[TokenRow, list[Shape]]:
     """Returns the tokens of turns that follow each other, and the shapes of their region slots.
 
@@ -34,6 +35,7 @@ def dialogue_row(
         vocabulary: of the model.
         config: how many tokens a region and a grounded phrase take.
         drawn_before: regions of turns that are not among these.
+        write: gives the location tokens of boxes, where phrases are located as text.
 
     Raises:
         RegionError: a question names a region that nobody has drawn.
@@ -42,7 +44,7 @@ def dialogue_row(
     shapes: list[Shape] = []
     known: dict[str, Shape] = dict(drawn_before or {})
     for turn in turns:
-        row, slots = _turn_row(turn, known, vocabulary, config)
+        row, slots = _turn_row(turn, known, vocabulary, config, write)
         rows.append(row)
         shapes += slots
         known |= {region.name: region.shape for region in turn.regions}
@@ -50,20 +52,35 @@ def dialogue_row(
 
 
 def _turn_row(
-    turn: Turn, known: Mapping[str, Shape], vocabulary: Vocabulary, config: DecoderConfig
+    turn: Turn,
+    known: Mapping[str, Shape],
+    vocabulary: Vocabulary,
+    config: DecoderConfig,
+    write: Callable[[Sequence[Box]], Sequence[int]] | None,
 ) -> tuple[TokenRow, list[Shape]]:
     drawn = {region.name: region.shape for region in turn.regions}
     slots = referred(turn.question, list(drawn), list(known))
     question = vocabulary.question(turn.question, slots, config.num_region_tokens)
     groundings = kept_groundings(turn.answer)
     spans = [(g.phrase.start or 0, g.phrase.end or 0) for g in groundings]
-    routes = iter([route_of(grounding) for grounding in groundings])
+    located = iter(groundings)
     pieces = [
-        replace(piece, route=next(routes)) if piece.route else piece
+        _located(piece, next(located), write) if piece.route else piece
         for piece in mark(turn.answer.text, spans, Special.GRD)
     ]
     shapes = {**known, **drawn}
     return vocabulary.turn(question, pieces, config.num_links), [shapes[name] for name in slots]
+
+
+def _located(
+    piece: Marked,
+    grounding: Grounding,
+    write: Callable[[Sequence[Box]], Sequence[int]] | None,
+) -> Marked:
+    route = route_of(grounding)
+    if write is None or route is not Special.GRD:
+        return replace(piece, route=route)
+    return replace(piece, route=None, places=tuple(write(grounding.boxes)))
 
 
 def route_of(grounding: Grounding) -> Special:

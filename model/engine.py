@@ -1,4 +1,7 @@
-"""The native model behind the common door: encode a picture once, answer many questions."""
+"""The native model behind the common door: encode a picture once, answer many questions.
+
+Over 300 lines: one class, a method for each thing the door promises.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,9 @@ from model import checkpoint, dense
 from model.allocator import keep_freed_memory
 from model.backends.base import INSTRUCTIONS, Backend, Card, EncodedPicture
 from model.batch import pad_names
-from model.conversation import Conversation, Encoded, Prefix
+from model.conversation import Encoded, Prefix
 from model.groundings import SAME_NAME, SAME_PHRASE, to_grounding
+from model.mechanisms import Telling, conversation_class, detected, located
 from model.preprocess import PREPROCESS_VERSION, Letterbox
 from model.tokens import (
     REGION_NAME,
@@ -61,7 +65,7 @@ class Engine(Backend):
         self.card = Card(
             name=name,
             family="deixis",
-            mechanism="queries",
+            mechanism=tree.mechanism,
             capabilities=frozenset(Capability(task) for task in tree.tasks),
             threshold=tree.threshold,
             vocabulary=(*tree.classes, *tree.taught),
@@ -72,6 +76,7 @@ class Engine(Backend):
             scores="calibrated on validation pictures",
             version=version,
         )
+        self._conversation = conversation_class(tree.mechanism)
         self.trust = tree.trust
         self._names: dict[str, Tensor] = {}
         self._lock = threading.RLock()
@@ -123,7 +128,7 @@ class Engine(Backend):
         elif task is Capability.DENSE:
             yield from self._describe_all(encoded, cut, stop)
         else:
-            talk = Conversation(self.model, self.vocabulary, encoded, cut)
+            talk = self._conversation(self.model, self.vocabulary, encoded, cut)
             answer = talk.answer(question, slots, shapes, MAX_TOKENS, stop, history)
             yield from self._in_turn(answer)
 
@@ -159,6 +164,9 @@ class Engine(Backend):
         with self._lock:
             for low in range(0, len(names), NAMES_AT_ONCE):
                 some = names[low : low + NAMES_AT_ONCE]
+                if self._tells:
+                    found += [detected(self._teller(encoded, cut), name) for name in some]
+                    continue
                 links = torch.stack([self._name_links(name) for name in some])
                 phrases = [Phrase(name) for name in some]
                 # A name that is none of the trunk's classes is wholly the decoder's business.
@@ -203,7 +211,7 @@ class Engine(Backend):
         self, encoded: Encoded, cut: float, question: str, slots: list[str], shapes: list[Shape]
     ) -> Answer:
         with self._lock:
-            talk = Conversation(self.model, self.vocabulary, encoded, cut)
+            talk = self._conversation(self.model, self.vocabulary, encoded, cut)
             *_, last = talk.answer(question, slots, shapes, MAX_TOKENS, None)
         assert isinstance(last, Answer)
         return last
@@ -233,6 +241,9 @@ class Engine(Backend):
         found: list[Grounding] = []
         for layer in without_overlaps(spans):
             with self._lock:
+                if self._tells:
+                    found += located(self._teller(encoded, cut), question, answer, layer)
+                    continue
                 links = encoded.prefix.force(
                     self.model, self.vocabulary, question,
                     list(mark(answer, layer, Special.GRD)),
@@ -240,6 +251,16 @@ class Engine(Backend):
                 phrases = [Phrase(answer[start:end], start, end) for start, end in layer]
                 found += self._ground(phrases, links, encoded, cut, 100)
         return Answer(answer, tuple(g for g in found if g.boxes))
+
+    @property
+    def _tells(self) -> bool:
+        """Whether phrases are located by telling, not by the box decoder."""
+        return issubclass(self._conversation, Telling)
+
+    def _teller(self, encoded: Encoded, cut: float) -> Telling:
+        talk = self._conversation(self.model, self.vocabulary, encoded, cut)
+        assert isinstance(talk, Telling)
+        return talk
 
     def _ground(
         self,

@@ -23,7 +23,7 @@ def build_language(config: LanguageConfig) -> Qwen3Model:
     """Returns an untrained Qwen3 of the configured size, without an output layer of its own."""
     return Qwen3Model(
         Qwen3Config(
-            vocab_size=config.vocab_size,
+            vocab_size=config.vocab_size + config.num_bins,
             hidden_size=config.width,
             intermediate_size=config.hidden,
             num_hidden_layers=config.num_layers,

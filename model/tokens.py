@@ -55,10 +55,17 @@ ROUTES = (Special.DET, Special.GRD, Special.SEG, Special.POSE)
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A piece of an answer: words, and the routing token that grounds them, if any."""
+    """A piece of an answer: words, and what grounds them, if anything.
+
+    Attributes:
+        text: the words.
+        route: routing token.
+        places: location tokens, where boxes are written as text.
+    """
 
     text: str
     route: Special | None = None
+    places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +173,9 @@ class Vocabulary:
 
         for number, piece in enumerate(answer):
             if piece.route is None:
-                for token in self.encode(piece.text):
+                around = (Special.PHRASE.id,), (Special.PHRASE_END.id, *piece.places)
+                before, after = around if piece.places else ((), ())
+                for token in (*before, *self.encode(piece.text), *after):
                     add(token)
                 continue
             add(Special.PHRASE.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,15 +10,18 @@ from torch import Tensor
 
 from model.batch import Batch, pack, pad_names
 from model.config import ModelConfig
-from model.dialogue import dialogue_row, kept_groundings
+from model.coordinates import Bins
+from model.dialogue import dialogue_row, kept_groundings, route_of
 from model.mask_head import MASK_SIDE, crop
+from model.mechanisms import asking_for
 from model.pose_head import NUM_JOINTS
 from model.preprocess import Letterbox
 from model.regions import draw
 from model.roi import widened
-from model.tokens import TokenRow, Vocabulary
+from model.tokens import Special, TokenRow, Vocabulary
 from model.training.targets import Targets, pad_boxes
-from model.types import Box, Grounding, Shape, Size, Turn
+from model.training.wording import NOT_PRESENT
+from model.types import Answer, Box, Finish, Grounding, Phrase, Shape, Size, Turn
 from model.vision import Sight
 
 
@@ -51,14 +54,17 @@ class Collator:
         """Returns the batch and its targets; what would not fit is left out."""
         config = self._config
         letterboxes = [Letterbox.fit(lesson.size, config.trunk.sides[0]) for lesson in lessons]
-        truth = _Truth(self._class_of)
+        truth = _Truth(self._class_of, grouped=config.mechanism != "coordinates")
         rows: list[list[TokenRow]] = []
         shapes: list[tuple[Shape, int]] = []
         for number, (lesson, letterbox) in enumerate(zip(lessons, letterboxes, strict=True)):
             rows.append([])
             budget = config.language.max_length
-            for turns in (*lesson.talks, *((turn,) for turn in lesson.turns)):
-                row, slots = dialogue_row(turns, self._vocabulary, config.decoder)
+            alone = [*lesson.turns, *self._names_as_turns(lesson)]
+            for turns in (*lesson.talks, *((turn,) for turn in alone)):
+                row, slots = dialogue_row(
+                    turns, self._vocabulary, config.decoder, write=self._writer(letterbox)
+                )
                 if budget < len(row.ids):
                     break
                 budget -= len(row.ids)
@@ -68,7 +74,7 @@ class Collator:
         names: dict[str, int] = {}
         asked: list[tuple[int, int]] = []
         for number, (lesson, letterbox) in enumerate(zip(lessons, letterboxes, strict=True)):
-            for name, boxes in lesson.names:
+            for name, boxes in lesson.names if config.mechanism == "queries" else ():
                 asked.append((number, names.setdefault(name, len(names))))
                 truth.add_name(name, boxes, letterbox)
         regions = draw(
@@ -82,12 +88,32 @@ class Collator:
         table = torch.tensor(asked, dtype=torch.long).view(-1, 2)
         return Batch(sight, pack(rows), regions, tokens, table, truth.rois()), truth.targets()
 
+    def _names_as_turns(self, lesson: Lesson) -> list[Turn]:
+        """Returns the names to detect as questions, for mechanisms that can do nothing else."""
+        if self._config.mechanism == "queries":
+            return []
+        turns = []
+        for name, boxes in lesson.names:
+            question, words = asking_for(name)
+            phrase = Phrase(words, 0, len(words))
+            found = Grounding(phrase, tuple(boxes), (1.0,) * len(boxes))
+            absent = Answer(NOT_PRESENT, finish=Finish.ABSENT)
+            turns.append(Turn(question, Answer(words, (found,)) if boxes else absent))
+        return turns
+
+    def _writer(self, letterbox: Letterbox) -> Callable[[Sequence[Box]], list[int]] | None:
+        """Returns what writes boxes of a picture as text, if that is how phrases are located."""
+        if self._config.mechanism != "coordinates":
+            return None
+        bins = Bins.of(self._config.language)
+        return lambda boxes: bins.write(letterbox.to_canvas(as_tensor(boxes)))
+
 
 class _Truth:
     """Gathers the targets of the groups in the order in which the batch has them."""
 
-    def __init__(self, class_of: dict[str, int]) -> None:
-        self._class_of = class_of
+    def __init__(self, class_of: dict[str, int], *, grouped: bool) -> None:
+        self._class_of, self._grouped = class_of, grouped
         self._turn_boxes: list[Tensor] = []
         self._turn_classes: list[int] = []
         self._name_boxes: list[Tensor] = []
@@ -106,6 +132,8 @@ class _Truth:
                 if grounding.masks or grounding.keypoints:
                     self._draw_inside(grounding, turn, letterbox)
             groundings += kept
+        # Boxes that are written as text have no group: text is all they are learned from.
+        groundings = [g for g in groundings if self._grouped or route_of(g) is not Special.GRD]
         in_canvas = [letterbox.to_canvas(as_tensor(g.boxes)) for g in groundings]
         self._turn_boxes += in_canvas
         self._turn_classes += [self._class_of.get(g.phrase.text.lower(), -100) for g in groundings]

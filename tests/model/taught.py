@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import torch
 
+from model.config import ModelConfig
 from model.engine import Engine
 from model.training.collate import Collator, Lesson
 from model.training.losses import LossConfig, total
@@ -107,14 +108,19 @@ def talks() -> list[list[Turn]]:
 @cache
 def engine() -> Engine:
     """Returns the engine of a model that was taught `lesson` and nothing else."""
-    model = tiny.build().requires_grad_(True)
-    batch, targets = Collator(tiny.vocabulary(), model.tree)([lesson()], tiny.sight())
+    return teach(tiny.tree(), lesson(), LossConfig(smoothing=0.0), STEPS)
+
+
+def teach(config: ModelConfig, lesson: Lesson, weights: LossConfig, steps: int) -> Engine:
+    """Returns the engine of a new model that was taught one lesson again and again."""
+    model = tiny.build(config=config).requires_grad_(True)
+    batch, targets = Collator(tiny.vocabulary(), config)([lesson], tiny.sight(of=model))
     learned = [value for name, value in model.named_parameters() if not name.startswith("vision")]
     optimizer = torch.optim.AdamW(learned, lr=RATE, weight_decay=0.0, betas=(0.9, 0.98))
-    for step in range(STEPS):
-        left = 1 - step / STEPS
+    for step in range(steps):
+        left = 1 - step / steps
         optimizer.param_groups[0]["lr"] = RATE * min(1, 10 * (1.1 - left), 2 * left)
-        loss, _ = total(model, batch, model(batch), targets, LossConfig(smoothing=0.0))
+        loss, _ = total(model, batch, model(batch), targets, weights)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(learned, 1.0)

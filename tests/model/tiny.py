@@ -25,6 +25,8 @@ from model.vocabulary import COCO_NAMES
 
 LEFT, RIGHT = Box(0.1, 0.2, 0.4, 0.7), Box(0.55, 0.3, 0.9, 0.9)
 """Where `picture` has its red and its blue square."""
+SIZES = torch.tensor([0.5, 0.5, 0.7, 0.7])
+"""Centre in the middle of its cell, and the logarithm of a size of two strides."""
 
 
 @cache
@@ -60,14 +62,17 @@ def _open_eyes(model: DeixisModel) -> None:
     Matas 2016, layer-sequential unit variance.
     """
     layers = [layer for layer in model.vision.modules() if isinstance(layer, nn.Conv2d)]
+    box_layers = {head.box for head in model.vision.trunk.heads}
 
     def scale(layer: nn.Module, _: object, output: Tensor) -> Tensor:
         mean, spread = output.mean((0, 2, 3)), output.std((0, 2, 3)).clamp(min=1e-2)
         assert isinstance(layer, nn.Conv2d)
         assert layer.bias is not None
-        layer.weight.div_(spread[:, None, None, None])
-        layer.bias.sub_(mean).div_(spread)
-        return (output - mean[:, None, None]) / spread[:, None, None]
+        # Boxes come out about two cells large, or most would be too small to be moved anywhere.
+        share, start = (0.4, SIZES) if layer in box_layers else (1.0, torch.zeros(1))
+        layer.weight.mul_((share / spread)[:, None, None, None])
+        layer.bias.sub_(mean).mul_(share / spread).add_(start)
+        return (output - mean[:, None, None]) / spread[:, None, None] * share + start.view(-1, 1, 1)
 
     hooks = [layer.register_forward_hook(scale) for layer in layers]
     side = model.tree.trunk.sides[0]
