@@ -78,7 +78,7 @@ def compare(
             lines = predict(engine, records, [Task.REFER, Task.DETECT])
             metrics = evaluate_lines(records, lines)
         found[mechanism] = {
-            "Acc@0.5": metrics.value("refer", "Acc@0.5"), "AP": metrics.value("detect", "AP"),
+            "Acc@0.5": metrics.value("refer", "acc50"), "AP": metrics.value("detect", "AP"),
         }  # fmt: skip
         (folder / "mechanisms.json").write_text(json.dumps(found, indent=1) + "\n")
     return found
