@@ -10,7 +10,6 @@ function shot(picture) {
   node.type = 'button';
   image.src = picture.src;
   image.alt = picture.alt;
-  image.loading = 'lazy';
   node.append(image);
   if (picture.caption) {
     const caption = document.createElement('span');

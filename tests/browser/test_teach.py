@@ -50,9 +50,7 @@ def start(me: Visitor, minutes: int) -> None:
     me.page.click("#start")
 
 
-def test_from_an_archive_to_a_served_checkpoint_and_back(
-    visit: Visits, site: str, tmp_path: Path
-) -> None:
+def test_from_an_archive_to_a_served_checkpoint_and_back(visit: Visits, tmp_path: Path) -> None:
     me = teaching(visit)
     me.page.set_input_files("input[accept='.zip']", archive(tmp_path / "cups-refused.zip"))
     me.see("#report .refused")
@@ -75,7 +73,7 @@ def test_from_an_archive_to_a_served_checkpoint_and_back(
     name = me.text("#run b")
     me.page.click("#serve")
     me.see("#serving .note", f"{name} answers now")
-    me.arrive(site)
+    me = visit()  # as after a reload, without cutting off what is on its way
     me.see(".brand .model", name)
     open_tab(me)
     me.see("#checkpoints tr", "answers now")
@@ -83,16 +81,13 @@ def test_from_an_archive_to_a_served_checkpoint_and_back(
     me.see("#serving .note", "fake-tiny answers now")
 
 
-def test_a_run_goes_on_over_a_reload_and_is_stopped(
-    visit: Visits, site: str, tmp_path: Path
-) -> None:
+def test_a_run_goes_on_over_a_reload_and_is_stopped(visit: Visits, tmp_path: Path) -> None:
     me = teaching(visit, width=390)
     me.page.set_input_files("input[accept='.zip']", archive(tmp_path / "mugs.zip", 5))
     me.see("#report", "5 pictures")
     start(me, 2)
     me.see("#run .state.running")
-    me.arrive(site)
-    open_tab(me)
+    me = teaching(visit, width=390)
     me.see("#run .state.running")
     me.see("#samples .album img")
     assert me.evaluate("document.documentElement.scrollWidth") == 390
