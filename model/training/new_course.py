@@ -120,8 +120,13 @@ class NewCourse:
             cells, vision.config.sides, [t.to(device) for t in truth],
             [c.to(device) for c in classes], floor,
         )  # fmt: skip
-        # The decoder moves boxes from where they are; only the cells' own loss moves where that is.
-        return replace(sight, boxes=sight.boxes.detach()), losses
+        # The decoder corrects boxes and scores from where they are; only the cells' own losses move
+        # where that is. Else every new name would bend the trunk's classes until they mean nothing.
+        fixed = {
+            name: getattr(sight, name).detach()
+            for name in ("boxes", "objectness_logits", "class_logits")
+        }
+        return replace(sight, **fixed), losses
 
     def _truth(self, scene: Scene, side: int) -> tuple[Tensor, Tensor]:
         """Returns a scene's boxes float[M, 4] in the canvas frame and their trunk classes [M]."""

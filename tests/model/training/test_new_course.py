@@ -112,3 +112,15 @@ def test_a_picture_without_anything_teaches_what_is_absent(
     loss.backward()
     assert loss.isfinite()
     assert parts["cell_box"] == 0
+
+
+def test_new_names_leave_the_classes_of_the_trunk_alone(tmp_path: Path, model: DeixisModel) -> None:
+    taught = course(model, [scene(tmp_path, "red square", "blue square")])
+    taught.loss(model, STAGE, random.Random(0), 2)[0].backward()
+    heads = [head.classes.weight.grad for head in model.vision.trunk.heads]  # type: ignore[union-attr]
+    assert not any(grad is not None and grad.any() for grad in heads)
+    model.zero_grad()
+    taught = course(model, [scene(tmp_path, "dog", "cat")])
+    taught.loss(model, STAGE, random.Random(0), 2)[0].backward()
+    heads = [head.classes.weight.grad for head in model.vision.trunk.heads]  # type: ignore[union-attr]
+    assert any(grad is not None and grad.any() for grad in heads), "its own classes it learns"
