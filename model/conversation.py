@@ -145,7 +145,7 @@ class Conversation:
         history: Sequence[Turn] = (),
     ) -> Iterator[Event]:
         """Yields text as it is written, then the whole answer; earlier turns are read first."""
-        self._recall(history)
+        self._recall(question, history)
         state = self._ask(question, slots, shapes)
         finish = Finish.LENGTH
         for _ in range(max_tokens):
@@ -167,9 +167,9 @@ class Conversation:
                 self._states.append(state[0])
         yield self._whole(finish)
 
-    def _recall(self, history: Sequence[Turn]) -> None:
-        """Reads the earlier turns, questions and answers, in one pass."""
-        turns = recalled(history)
+    def _recall(self, question: str, history: Sequence[Turn]) -> None:
+        """Reads the earlier turns that a question points back to, in one pass."""
+        turns = recalled(question, history)
         if turns:
             drawn = {region.name: region.shape for turn in history for region in turn.regions}
             row, shapes = dialogue_row(

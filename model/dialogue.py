@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -15,8 +16,31 @@ MAX_RECALLED_TEXT = 240
 """Characters of an earlier answer; longer ones, such as long lists, are not read again."""
 
 
-def recalled(history: Sequence[Turn]) -> list[Turn]:
-    """Returns the earlier turns that are read with a new question."""
+_BACK = re.compile(
+    r"\b(it|its|they|them|their|those|these|he|she|him|her|his|others?|another|more|rest|same)\b"
+    r"|^and\b|^(whereabouts|how many( are there)?|where( in the picture)?)\W*$",
+    re.IGNORECASE,
+)
+
+
+def points_back(question: str) -> bool:
+    """Whether a question can only be understood from what was said before.
+
+    Example:
+        >>> points_back("And where is it?"), points_back("Where is the dog?")
+        (True, False)
+    """
+    return _BACK.search(question.strip()) is not None
+
+
+def recalled(question: str, history: Sequence[Turn]) -> list[Turn]:
+    """Returns the earlier turns that are read with a new question.
+
+    Only a question that points back has any. The model was taught conversations about one thing;
+    whatever is asked, it takes the earlier turns for its subject.
+    """
+    if not points_back(question):
+        return []
     short = [turn for turn in history if len(turn.answer.text) <= MAX_RECALLED_TEXT]
     return short[-MAX_RECALLED:]
 

@@ -18,6 +18,7 @@ from model.training.collate import as_tensor
 from model.training.config import FineTuneConfig, Recipe, Stage
 from model.training.features import look_at
 from model.training.scenes import Scene
+from model.trunk import STRIDES
 from model.vision import Vision
 
 COVERED = 0.85
@@ -29,6 +30,13 @@ MOST_EPOCHS = 400
 RATES = {"full": 8e-4, "lora": 1e-3, "decoders": 1e-3}
 DECODERS = ("objects", "context", "links", "box_decoder", "word_locator")
 READERS = ("projector", "region_encoder", "prefixed")
+PROPOSERS = tuple(
+    f"vision.trunk.heads.{level}.{part}"
+    for level in range(len(STRIDES))
+    for part in ("box", "objectness")
+)
+"""What of the trunk learns: where things are and that they are there. What they are stays;
+a trunk that learned as a whole forgot its classes within 20 steps, replay or not."""
 
 
 def fill_in(
@@ -122,7 +130,7 @@ def recipe_of(
     trains = [*DECODERS, *changes]
     trains += ["mask_head"] * masks + ["pose_head"] * poses
     if config.mode == "full":
-        trains += ["vision", *READERS]
+        trains += [*PROPOSERS, *READERS]
     elif config.mode == "lora":
         trains += ["region_encoder"]
     stage = Stage(

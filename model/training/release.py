@@ -33,8 +33,8 @@ def calibrate(folder: Path, records: Sequence[Record]) -> tuple[float, float, fl
 
     The trust in the decoder's correction of names is the one with the highest detection AP. From
     the threshold on, the boxes of referring expressions have the highest F1. The shift moves the
-    scores of names so that, at this threshold too, the F1 of "not present" (task `absent`) is
-    highest.
+    scores of names so that this threshold lies half way, in logits, between where "not present"
+    has its highest F1 (low: one weak box is enough) and where the boxes have theirs (high).
 
     Returns:
         The trust, the threshold and the shift.
@@ -49,8 +49,10 @@ def calibrate(folder: Path, records: Sequence[Record]) -> tuple[float, float, fl
     engine.trust = max(TRUSTS, key=lambda trust: precision[trust])
     tree = engine.model.tree
     threshold = round(expression_cut(engine, records) or tree.threshold, 3)
-    best = best_threshold(*_absent_and_present(engine, records))
-    shift = round(tree.shift + exam.logit(threshold) - exam.logit(best), 3)
+    presence = exam.logit(best_threshold(*_absent_and_present(engine, records)))
+    cut = exam.hold_with(engine, records).cut
+    middle = presence if cut is None else (presence + exam.logit(cut)) / 2
+    shift = round(tree.shift + exam.logit(threshold) - middle, 3)
     model, vocabulary, _ = checkpoint.load(folder)
     tree = replace(tree, trust=engine.trust, threshold=threshold, shift=shift)
     model.config.sections = tree.to_json()

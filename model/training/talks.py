@@ -30,8 +30,8 @@ def talks(record: Record, most: int, aside: Sequence[Turn], random: Random) -> l
     Args:
         record: the picture.
         most: how many.
-        aside: turns about the same picture; now and then one comes first, so that what was said
-            before does not always matter.
+        aside: turns about the same picture; now and then one comes first and one last, so that
+            what was said before does not always matter.
         random: draws everything.
     """
     found = []
@@ -44,6 +44,8 @@ def talks(record: Record, most: int, aside: Sequence[Turn], random: Random) -> l
         talk = [first, *following[: random.randint(1, MOST_FOLLOWING)]]
         if aside and random.random() < 0.3:
             talk.insert(0, random.choice(aside))
+        if aside and random.random() < 0.5:
+            talk.append(random.choice(aside))
         if len(talk) > 1:
             found.append(talk)
     return found

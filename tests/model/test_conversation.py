@@ -165,7 +165,7 @@ def test_a_new_question_does_not_see_the_last_one() -> None:
 
 
 def test_earlier_turns_are_read_as_they_are_taught() -> None:
-    earlier, later = tiny.turns()[2], Turn("Where is @1?", Answer("blue square"))
+    earlier, later = tiny.turns()[2], Turn("And where is @1?", Answer("blue square"))
     lesson = Lesson(Size(96, 64), [], [], talks=[[earlier, later]])
     batch, _ = Collator(tiny.vocabulary(), tiny.tree())([lesson], _encoded().sight)
     with torch.inference_mode():

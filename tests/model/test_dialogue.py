@@ -2,9 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from model.dialogue import MAX_RECALLED, MAX_RECALLED_TEXT, dialogue_row, recalled
+from model.dialogue import (
+    MAX_RECALLED,
+    MAX_RECALLED_TEXT,
+    dialogue_row,
+    points_back,
+    recalled,
+)
 from model.errors import RegionError
 from model.tokens import Marked, Special
+from model.training import wording
 from model.types import Answer, Region, Turn
 from tests.model import tiny
 
@@ -53,8 +60,44 @@ def test_a_later_turn_may_name_a_region_of_an_earlier_one() -> None:
     assert dialogue_row([again], tiny.vocabulary(), DECODER, known)[1] == [tiny.RIGHT]
 
 
+FOLLOWING = [
+    text
+    for name, ways in vars(wording).items()
+    if name.startswith("FOLLOW_")
+    for text in ways
+    if "@" not in text
+]
+COMPLETE = [
+    text.format("the dog", "the cat", side="left")
+    for ways in (
+        wording.REFER, wording.FIND_ALL, wording.CAPTION, wording.PLAIN_CAPTION, wording.COUNT,
+        wording.IS_THERE, wording.WHAT_GROUP, wording.COLOUR_NAMED, wording.SIDE_NAMED,
+        wording.PLACE_NAMED, wording.REGION, wording.SEGMENT, wording.POSE,
+    )
+    for text in ways
+]  # fmt: skip
+BACK_BY_THEIR_WORDS = {
+    "Only describe it.",
+    "Is it true that the the dog is left of the the cat?",
+    "Is the the dog more to the left than the the cat?",
+    "Where exactly is @1? Segment it.",
+}
+"""Complete, but with a word that may point back: earlier turns are read for nothing."""
+
+
+@pytest.mark.parametrize("question", FOLLOWING)
+def test_what_follows_points_back(question: str) -> None:
+    assert points_back(question)
+
+
+@pytest.mark.parametrize("question", COMPLETE)
+def test_complete_questions_stand_alone(question: str) -> None:
+    assert points_back(question) is (question in BACK_BY_THEIR_WORDS)
+
+
 def test_the_newest_short_turns_are_recalled() -> None:
     short = [Turn(f"question {i}", Answer("yes")) for i in range(MAX_RECALLED + 2)]
     long = Turn("everything", Answer("dog " * MAX_RECALLED_TEXT))
-    assert recalled([*short, long]) == short[-MAX_RECALLED:]
-    assert recalled([]) == []
+    assert recalled("Where is it?", [*short, long]) == short[-MAX_RECALLED:]
+    assert recalled("Where is the dog?", short) == []
+    assert recalled("Where is it?", []) == []
