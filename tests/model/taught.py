@@ -96,11 +96,11 @@ def talks() -> list[list[Turn]]:
     return [
         [
             Turn("What is @1?", Answer("red square"), drawn(tiny.LEFT)),
-            Turn("What is right of @1?", Answer("the blue one")),
+            Turn("And what is right of it, @1?", Answer("the blue one")),
         ],
         [
             Turn("What is @1?", Answer("blue square"), drawn(tiny.RIGHT)),
-            Turn("What is right of @1?", Answer("nothing")),
+            Turn("And what is right of it, @1?", Answer("nothing")),
         ],
     ]
 
