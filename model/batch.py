@@ -53,6 +53,7 @@ class Batch:
         asked: int64[M, 2]: picture and name of each detection group, which follow the G groups.
         rois: float[S, 4], widened boxes in the canvas frame, one for each group routed to a mask or
             a pose, in their order.
+        found: float[G, 5], the true boxes of each of the G groups, see `findings.summary`.
     """
 
     sight: Sight
@@ -61,6 +62,7 @@ class Batch:
     names: Tensor
     asked: Tensor
     rois: Tensor
+    found: Tensor
 
     def to(self, device: torch.device | str) -> Self:
         """Returns the batch on a device."""
@@ -71,6 +73,7 @@ class Batch:
             self.names.to(device),
             self.asked.to(device),
             self.rois.to(device),
+            self.found.to(device),
         )
 
 

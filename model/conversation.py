@@ -1,22 +1,22 @@
-"""Answering on an encoded picture: the kept prefix, and generation token by token."""
+"""Answering on an encoded picture, token by token."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
-from model.dialogue import dialogue_row, recalled
+from model.dialogue import dialogue_row, recalled, routed
+from model.encoded import Encoded, no_regions
+from model.findings import summary
 from model.groundings import to_grounding
-from model.language import causal_mask
 from model.mask_head import paste
 from model.regions import draw
 from model.roi import widened
-from model.tokens import ROUTES, Marked, Special, Vocabulary
+from model.tokens import ROUTES, Special, Vocabulary
 from model.types import (
     Answer,
     Box,
@@ -33,8 +33,6 @@ from model.types import (
 from model.writer import Writer
 
 if TYPE_CHECKING:
-    from model.preprocess import Letterbox
-    from model.vision import Sight
     from model.vlm import DeixisModel
 
 _ROUTE_IDS = {route.id for route in ROUTES}
@@ -43,80 +41,6 @@ NEVER = [token.id for token in Special if token not in {Special.EOS, Special.PHR
 """Tokens that are never generated."""
 WEAKEST = 0.5
 """A phrase of an answer keeps its best box down to this share of the threshold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prefix:
-    """Keys and values of `<bos>` and the image tokens.
-
-    Attributes:
-        layers: for each layer keys and values, float[1, heads, P, D].
-        real: bool[1, P], which tokens are not padding.
-        states: float[1, P, D], what the language model made of them.
-    """
-
-    layers: tuple[tuple[Tensor, Tensor], ...]
-    real: Tensor
-    states: Tensor
-
-    @classmethod
-    def of(cls, model: DeixisModel, sight: Sight, objects: Tensor) -> Prefix:
-        """Runs the language model over a picture's tokens."""
-        image, real = model.image_tokens(sight, objects)
-        mask = real.unsqueeze(1).expand(-1, image.shape[1], -1)
-        cache = DynamicCache()
-        positions = torch.arange(image.shape[1], device=image.device).unsqueeze(0)
-        states = model.prefixed.run(image, mask, positions, cache)
-        layers = [(layer[0], layer[1]) for layer in cache]
-        return cls(
-            tuple((k, v) for k, v in layers if k is not None and v is not None), real, states
-        )
-
-    def start(self) -> DynamicCache:
-        """Returns a cache that holds the prefix and may grow."""
-        return DynamicCache(ddp_cache_data=self.layers)
-
-    def extend(self, model: DeixisModel, embeddings: Tensor, cache: DynamicCache) -> Tensor:
-        """Returns the states of new tokens float[1, T, D] behind what the cache holds."""
-        held, count = cache.get_seq_length(), embeddings.shape[1]
-        behind = self.real.new_ones(1, held - self.real.shape[1])
-        mask = causal_mask(torch.cat([self.real, behind], 1), count)
-        positions = torch.arange(held, held + count, device=embeddings.device).unsqueeze(0)
-        return model.prefixed.run(embeddings, mask, positions, cache)
-
-    def force(
-        self,
-        model: DeixisModel,
-        vocabulary: Vocabulary,
-        question: str,
-        answer: Sequence[Marked],
-    ) -> Tensor:
-        """Returns the link states float[G, L, D] of the marked phrases of a given answer."""
-        links = model.tree.decoder.num_links
-        row = vocabulary.turn(vocabulary.question(question, (), 1), answer, links)
-        ids = torch.tensor([row.ids], device=self.real.device)
-        states = self.extend(model, model.embed(ids, _no_regions(model)), self.start())
-        groups = torch.tensor([(0, t, 0) for t, _ in row.groups], device=ids.device)
-        return model.link_states(states, groups.view(-1, 3))[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """What is kept of a picture: all that does not depend on the question.
-
-    Attributes:
-        letterbox: of the picture.
-        sight: what the trunk saw.
-        objects: float[1, Q, D], for the region encoder.
-        queries: float[1, Q, D], the same in the light of the whole picture, for the box decoder.
-        prefix: the picture as the language model keeps it.
-    """
-
-    letterbox: Letterbox
-    sight: Sight
-    objects: Tensor
-    queries: Tensor
-    prefix: Prefix
 
 
 class Conversation:
@@ -131,6 +55,7 @@ class Conversation:
         self.groundings: list[Grounding] = []
         self._phrase: Phrase | None = None
         self._drawn_box: Box | None = None
+        self._told: Tensor | None = None
         self._states: list[Tensor] = []
         self._cache = encoded.prefix.start()
 
@@ -175,7 +100,23 @@ class Conversation:
             row, shapes = dialogue_row(
                 turns, self.vocabulary, self.model.tree.decoder, drawn, self._boxes_as_text()
             )
-            self._feed(row.ids, self._region_tokens(shapes))
+            groups = [(0, token, 0) for token, _ in row.groups]
+            found = routed(turns, as_text=self._boxes_as_text() is not None)
+            table = torch.tensor([row.ids], device=self.model.device)
+            embeddings = self.model.tell(
+                self.model.embed(table, self._region_tokens(shapes)),
+                torch.tensor(groups, dtype=torch.long, device=self.model.device).view(-1, 3),
+                self._summaries(found),
+            )
+            self.encoded.prefix.extend(self.model, embeddings, self._cache)
+
+    def _summaries(self, groundings: Sequence[Grounding]) -> Tensor:
+        """Returns what the language model is told of groundings, float[G, 5]."""
+        rows = [
+            summary(self.encoded.letterbox.to_canvas(torch.tensor([b.as_tuple() for b in g.boxes])))
+            for g in groundings
+        ]
+        return (torch.stack(rows) if rows else torch.zeros(0, 5)).to(self.model.device)
 
     def _boxes_as_text(self) -> Callable[[Sequence[Box]], Sequence[int]] | None:
         """Returns what writes boxes as text; None, as they are decoded from super-links."""
@@ -195,8 +136,11 @@ class Conversation:
     def _feed(self, ids: Sequence[int], regions: Tensor | None = None) -> Tensor:
         """Runs tokens behind the cache; returns the last state float[1, D]."""
         table = torch.tensor([list(ids)], device=self.model.device)
-        regions = _no_regions(self.model) if regions is None else regions
+        regions = no_regions(self.model) if regions is None else regions
         embeddings = self.model.embed(table, regions)
+        if self._told is not None:
+            embeddings[:, 0] += self._told
+            self._told = None
         return self.encoded.prefix.extend(self.model, embeddings, self._cache)[:, -1]
 
     def _next(self, state: Tensor) -> int:
@@ -221,7 +165,7 @@ class Conversation:
         """Runs the routing token and its links in one pass; adds the phrase's grounding."""
         count = self.model.tree.decoder.num_links
         ids = torch.tensor([[route] + [Special.LINK.id] * count], device=self.model.device)
-        embeddings = self.model.embed(ids, _no_regions(self.model))
+        embeddings = self.model.embed(ids, no_regions(self.model))
         states = self.encoded.prefix.extend(self.model, embeddings, self._cache)
         picture = torch.zeros(1, dtype=torch.long, device=self.model.device)
         decoded = self.model.box_decoder(
@@ -236,9 +180,14 @@ class Conversation:
             weak = self.threshold * WEAKEST if route == Special.GRD.id else 0.0
             found = to_grounding(self._phrase, logits, places, box, threshold=weak, limit=1)
         if found.boxes:
-            self.groundings.append(self._draw_inside(found, route, states[:, 1:]))
+            self._keep(self._draw_inside(found, route, states[:, 1:]))
         self._phrase = None
         return states[:, -1]
+
+    def _keep(self, grounding: Grounding) -> None:
+        """Adds a grounding to the answer; the next token is told of it."""
+        self.groundings.append(grounding)
+        self._told = self.model.findings(self._summaries([grounding]))
 
     def _draw_inside(self, found: Grounding, route: int, links: Tensor) -> Grounding:
         """Returns the grounding with a mask or key points in its best box, if so routed."""
@@ -276,7 +225,3 @@ class Conversation:
             low, high = some[:, :2].amin(0), some[:, 2:].amax(0)
             if bool((high - low > 1e-4).all()):
                 yield WordBox(phrase, Box.parse(torch.cat([low, high]).tolist()))
-
-
-def _no_regions(model: DeixisModel) -> Tensor:
-    return model.links.weight.new_zeros(0, 1, model.links.weight.shape[1])

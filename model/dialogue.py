@@ -114,6 +114,17 @@ def route_of(grounding: Grounding) -> Special:
     return Special.POSE if grounding.keypoints else Special.GRD
 
 
+def routed(turns: Sequence[Turn], *, as_text: bool) -> list[Grounding]:
+    """Returns the groundings of turns that stand behind a routing token, in the order of those.
+
+    Args:
+        turns: as `dialogue_row` reads them.
+        as_text: whether boxes are written as text, which has no routing token.
+    """
+    kept = [grounding for turn in turns for grounding in kept_groundings(turn.answer)]
+    return [g for g in kept if not as_text or route_of(g) is not Special.GRD]
+
+
 def kept_groundings(answer: Answer) -> list[Grounding]:
     """Returns the groundings that `mark` keeps: ordered, the later of two overlapping left out."""
     kept: list[Grounding] = []

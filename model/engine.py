@@ -18,7 +18,7 @@ from model import checkpoint, dense
 from model.allocator import keep_freed_memory
 from model.backends.base import INSTRUCTIONS, Backend, Card, EncodedPicture
 from model.batch import pad_names
-from model.conversation import Encoded, Prefix
+from model.encoded import Encoded, Prefix
 from model.groundings import SAME_NAME, SAME_PHRASE, to_grounding
 from model.mechanisms import Telling, conversation_class, detected, located
 from model.preprocess import PREPROCESS_VERSION, Letterbox

@@ -95,10 +95,11 @@ class WordConversation(Telling):
             return super()._locate(route)
         found = self._of(self._states[-1].unsqueeze(0), 1.0)
         grounding = found.grounding(self._phrase, self.encoded.letterbox, self.threshold)
-        if grounding.boxes:
-            self.groundings.append(grounding)
         self._phrase = None
-        return self._feed([route] + [Special.LINK.id] * self.model.tree.decoder.num_links)
+        state = self._feed([route] + [Special.LINK.id] * self.model.tree.decoder.num_links)
+        if grounding.boxes:
+            self._keep(grounding)
+        return state
 
 
 class WrittenConversation(Telling):

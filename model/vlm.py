@@ -1,10 +1,11 @@
-"""The whole model, put together as it is drawn in docs/model.md.
+"""The whole model, put together.
 
 picture -> vision -> objects, projector -> image tokens ─┐
 shapes  -> region encoder -> region tokens ──────────────┼-> language -> words, routing tokens
 words   -> embeddings ───────────────────────────────────┘      │ states of image tokens: context
                                                                 │ states of super-link queries
                                        box, mask, pose heads <-─┴-> word locator
+                                             └-> findings -> the word that follows
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedMode
 from model.batch import Batch, Outputs
 from model.box_decoder import BoxDecoder
 from model.config import ModelConfig
+from model.findings import Findings
 from model.language import Prefixed, build_language, causal_mask, packed_mask
 from model.mask_head import MaskHead
 from model.objects import ObjectContext, ObjectEncoder
@@ -68,6 +70,7 @@ class DeixisModel(PreTrainedModel):
         self.prefixed = Prefixed(build_language(tree.language), tree.language.dropout)
         self.links = nn.Embedding(len(ROUTES) * tree.decoder.num_links, tree.language.width)
         self.box_decoder = BoxDecoder(tree)
+        self.findings = Findings(tree)
         self.word_locator = WordLocator(tree)
         self.mask_head = MaskHead(tree)
         self.pose_head = PoseHead(tree)
@@ -94,7 +97,7 @@ class DeixisModel(PreTrainedModel):
         image, real = self.image_tokens(batch.sight, objects)
         regions = self.region_encoder(batch.regions, batch.sight, objects)
         rows = batch.rows
-        words = self.embed(rows.ids, regions)
+        words = self.tell(self.embed(rows.ids, regions), rows.groups, batch.found)
         mask = packed_mask(real, rows.turn)
         length = image.shape[1]
         positions = torch.cat(
@@ -146,6 +149,18 @@ class DeixisModel(PreTrainedModel):
             queries = self.links(_link_numbers(ids, self.tree.decoder.num_links))
             embeddings = torch.where(links.unsqueeze(-1), queries, embeddings)
         return embeddings
+
+    def tell(self, words: Tensor, groups: Tensor, found: Tensor) -> Tensor:
+        """Returns token embeddings of which those behind each phrase's links know what was found.
+
+        Args:
+            words: float[B, T, D].
+            groups: int64[G, 3], as in `Rows`.
+            found: float[G, 5], see `findings.summary`.
+        """
+        behind = groups[:, 1] + self.tree.decoder.num_links + 1
+        told = self.findings(found).to(words.dtype)
+        return words.index_put((groups[:, 0], behind), told, accumulate=True)
 
     def link_states(self, states: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the states behind each routing token float[G, L, D] and their picture [G]."""

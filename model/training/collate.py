@@ -11,14 +11,15 @@ from torch import Tensor
 from model.batch import Batch, pack, pad_names
 from model.config import ModelConfig
 from model.coordinates import Bins
-from model.dialogue import dialogue_row, kept_groundings, route_of
+from model.dialogue import dialogue_row, kept_groundings, routed
+from model.findings import summary
 from model.mask_head import MASK_SIDE, crop
 from model.mechanisms import asking_for
 from model.pose_head import NUM_JOINTS
 from model.preprocess import Letterbox
 from model.regions import draw
 from model.roi import widened
-from model.tokens import Special, TokenRow, Vocabulary
+from model.tokens import TokenRow, Vocabulary
 from model.training.targets import Targets, pad_boxes
 from model.training.wording import NOT_PRESENT
 from model.types import Answer, Box, Finish, Grounding, Phrase, Shape, Size, Turn
@@ -86,7 +87,8 @@ class Collator:
         links = config.decoder.num_links
         tokens = pad_names([self._vocabulary.name(name, links) for name in names])
         table = torch.tensor(asked, dtype=torch.long).view(-1, 2)
-        return Batch(sight, pack(rows), regions, tokens, table, truth.rois()), truth.targets()
+        batch = Batch(sight, pack(rows), regions, tokens, table, truth.rois(), truth.found())
+        return batch, truth.targets()
 
     def _names_as_turns(self, lesson: Lesson) -> list[Turn]:
         """Returns the names to detect as questions, for mechanisms that can do nothing else."""
@@ -125,15 +127,11 @@ class _Truth:
         self._person_sizes: list[Tensor] = []
 
     def add_turns(self, turns: Sequence[Turn], row: TokenRow, letterbox: Letterbox) -> None:
-        groundings: list[Grounding] = []
         for turn in turns:
-            kept = kept_groundings(turn.answer)
-            for grounding in kept:
+            for grounding in kept_groundings(turn.answer):
                 if grounding.masks or grounding.keypoints:
                     self._draw_inside(grounding, turn, letterbox)
-            groundings += kept
-        # Boxes that are written as text have no group: text is all they are learned from.
-        groundings = [g for g in groundings if self._grouped or route_of(g) is not Special.GRD]
+        groundings = routed(turns, as_text=not self._grouped)
         in_canvas = [letterbox.to_canvas(as_tensor(g.boxes)) for g in groundings]
         self._turn_boxes += in_canvas
         self._turn_classes += [self._class_of.get(g.phrase.text.lower(), -100) for g in groundings]
@@ -158,6 +156,9 @@ class _Truth:
 
     def rois(self) -> Tensor:
         return torch.stack(self._rois) if self._rois else torch.zeros(0, 4)
+
+    def found(self) -> Tensor:
+        return _stack([summary(boxes) for boxes in self._turn_boxes], 5)
 
     def add_name(self, name: str, boxes: Sequence[Box], letterbox: Letterbox) -> None:
         self._name_boxes.append(letterbox.to_canvas(as_tensor(boxes)))

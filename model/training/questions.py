@@ -1,6 +1,6 @@
 """Template-grade questions about a picture whose answers follow from its boxes.
 
-Answers point at what they speak of: "yes, a dog" is tied to the dogs, "two dogs" to both.
+Answers point at what they speak of: "yes, a dog" is tied to the dogs, "dogs: two" to both.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def pointing(text: str, words: str, boxes: Sequence[Box]) -> Answer:
 
 
 def counted(name: str, boxes: Sequence[Box]) -> Answer:
-    """Returns how many there are, tied to each: "two dogs"."""
+    """Returns how many there are, tied to each: "dogs: two". What is told was found comes first."""
     words = name if len(boxes) == 1 else plural(name)
-    return pointing(f"{NUMBERS[len(boxes)]} {words}", words, boxes)
+    return pointing(f"{words}: {NUMBERS[len(boxes)]}", words, boxes)
 
 
 def place_of(box: Box) -> str:

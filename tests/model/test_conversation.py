@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from model.batch import Batch, Outputs
-from model.conversation import NEVER, Conversation, Encoded
+from model.conversation import NEVER, Conversation
+from model.encoded import Encoded
 from model.groundings import to_grounding
 from model.mask_head import paste
 from model.tokens import Marked, Special, referred
@@ -18,6 +19,7 @@ from model.types import (
     Box,
     Delta,
     Finish,
+    Grounding,
     Keypoints,
     Mask,
     Phrase,
@@ -25,6 +27,7 @@ from model.types import (
     Size,
     Turn,
 )
+from model.vlm import DeixisModel
 from tests.model import tiny
 
 THRESHOLD = 0.0
@@ -37,27 +40,31 @@ def _encoded() -> Encoded:
 
 
 class Dictated(Conversation):
-    """Writes what it is told, and remembers what it would have said."""
+    """Writes what it is told, hears the true places, and remembers what it would have said."""
 
-    def dictate(self, ids: list[int]) -> None:
-        self.left, self.heard = ids, list[Tensor]()
+    def dictate(self, ids: list[int], found: Tensor) -> None:
+        self.left, self.heard, self.found = ids, list[Tensor](), list(found.split(1))
+
+    def _keep(self, grounding: Grounding) -> None:
+        super()._keep(grounding)
+        self._told = self.model.findings(self.found.pop(0))
 
     def _next(self, state: Tensor) -> int:
         self.heard.append(self.model.prefixed.logits(state)[0])
         return self.left.pop(0)
 
 
-def _forced(turn: Turn) -> tuple[Batch, Outputs]:
+def _forced(turn: Turn, model: DeixisModel | None = None) -> tuple[Batch, Outputs]:
     lesson = Lesson(Size(96, 64), [turn], [])
     batch, _ = Collator(tiny.vocabulary(), tiny.tree())([lesson], _encoded().sight)
     with torch.inference_mode():
-        return batch, tiny.model()(batch)
+        return batch, (model or tiny.model())(batch)
 
 
 def _dictated(turn: Turn) -> tuple[Dictated, list[Delta], Answer, Batch, Outputs]:
     batch, out = _forced(turn)
     talk = Dictated(tiny.model(), tiny.vocabulary(), _encoded(), THRESHOLD)
-    talk.dictate([label for label in batch.rows.labels[0].tolist() if label != -100])
+    talk.dictate([label for label in batch.rows.labels[0].tolist() if label != -100], batch.found)
     by_name = {region.name: region.shape for region in turn.regions}
     slots = referred(turn.question, list(by_name))
     *deltas, whole = talk.answer(turn.question, slots, [by_name[n] for n in slots], 99, None)
@@ -100,12 +107,14 @@ def test_words_boxes_and_phrases_are_those_of_one_pass(turn: Turn) -> None:
 
 def test_forced_phrases_have_the_link_states_of_one_pass() -> None:
     turn = tiny.turns()[1]
-    batch, out = _forced(turn)
+    model = tiny.build()
+    for value in model.findings.parameters():
+        value.zero_()  # A forced answer is read at once, before anything is found.
+    batch, out = _forced(turn, model)
     pieces = [
         Marked("a"), Marked("red square", Special.GRD), Marked("and"),
         Marked("a blue square", Special.GRD),
     ]  # fmt: skip
-    model = tiny.model()
     with torch.inference_mode():
         links = _encoded().prefix.force(model, tiny.vocabulary(), turn.question, pieces)
         wanted, _ = model.link_states(out.states, batch.rows.groups)
@@ -173,7 +182,7 @@ def test_earlier_turns_are_read_as_they_are_taught() -> None:
     start = batch.rows.ids[0].tolist().index(Special.EOS.id)
     told = (batch.rows.labels[0] != -100) & (torch.arange(batch.rows.ids.shape[1]) > start)
     talk = Dictated(tiny.model(), tiny.vocabulary(), _encoded(), THRESHOLD)
-    talk.dictate(batch.rows.labels[0, told].tolist())
+    talk.dictate(batch.rows.labels[0, told].tolist(), batch.found[1:])
     shapes = [region.shape for region in earlier.regions]
     list(talk.answer(later.question, ["@1"], shapes, 99, None, [earlier]))
     wanted = tiny.model().prefixed.logits(out.states[0, told])
@@ -185,7 +194,7 @@ def test_length_and_stop_end_an_answer() -> None:
     def ask(max_tokens: int, stop_after: int) -> Answer:
         calls = iter(range(100))
         talk = Dictated(tiny.model(), tiny.vocabulary(), _encoded(), THRESHOLD)
-        talk.dictate(tiny.vocabulary().encode("a red square and a blue square"))
+        talk.dictate(tiny.vocabulary().encode("a red square and a blue square"), torch.zeros(0, 5))
         *_, whole = talk.answer("what?", [], [], max_tokens, lambda: next(calls) >= stop_after)
         assert isinstance(whole, Answer)
         return whole
@@ -199,3 +208,26 @@ def test_length_and_stop_end_an_answer() -> None:
 def test_not_present_is_an_absence() -> None:
     _, _, whole, _, _ = _dictated(Turn("Where is the cat?", Answer("not present.")))
     assert (whole.text, whole.finish, whole.present) == ("Not present.", Finish.ABSENT, False)
+
+
+def test_the_word_behind_a_phrase_knows_what_was_found_for_it() -> None:
+    """With true boxes swapped, words behind the phrase change and words before it do not."""
+    turn = tiny.turns()[1]
+    batch, out = _forced(turn)
+    with torch.inference_mode():
+        swapped = tiny.model()(replace(batch, found=batch.found.flip(0)))
+    behind = int(batch.rows.groups[0, 1]) + tiny.tree().decoder.num_links + 1
+    assert tiny.close(swapped.states[:, :behind], out.states[:, :behind])
+    assert not tiny.close(swapped.states[:, behind], out.states[:, behind], 1e-3)
+
+
+def test_what_is_served_is_told_as_it_is_taught() -> None:
+    """A grounding of the answer is summed up in the frame and with the count of training."""
+    turn = tiny.turns()[1]
+    batch, _ = _forced(turn)
+    talk = Conversation(tiny.model(), tiny.vocabulary(), _encoded(), THRESHOLD)
+    assert tiny.close(talk._summaries(turn.answer.groundings), batch.found)
+    both = replace(turn.answer.groundings[0], boxes=(tiny.LEFT, tiny.RIGHT), scores=(1.0, 1.0))
+    whole = talk._summaries([both])[0]
+    low, high = batch.found[:, :2].amin(0), batch.found[:, 2:4].amax(0)
+    assert tiny.close(whole, torch.cat([low, high, torch.tensor([2.0])]))

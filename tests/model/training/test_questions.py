@@ -23,9 +23,9 @@ def _answers(turns: list[Turn], *words: str) -> set[str]:
 
 def test_answers_follow_from_the_boxes() -> None:
     turns = _asked()
-    assert _answers(turns, "how many", "dogs") == {"two dogs"}
+    assert _answers(turns, "how many", "dogs") == {"dogs: two"}
     alone = _asked(objects=park.record().objects[:1], grounded=(), refs=())
-    assert _answers(alone, "how many", "people") == {"one person"}
+    assert _answers(alone, "how many", "people") == {"person: one"}
     assert _answers(turns, "is there a dog") <= {"yes, a dog"}
     assert _answers(turns, "is there", "zebra") <= {"no"}
     assert _answers(turns, "what colour is the person wearing?") == {"red"}
@@ -35,7 +35,7 @@ def test_answers_follow_from_the_boxes() -> None:
 
 def test_answers_that_speak_of_things_point_at_all_of_them() -> None:
     both = [park.LEFT_DOG, park.RIGHT_DOG]
-    of = {"two dogs": both, "yes, a dog": both, "yes, a person": [park.PERSON]}
+    of = {"dogs: two": both, "yes, a dog": both, "yes, a person": [park.PERSON]}
     seen = set()
     for turn in _asked():
         for grounding in turn.answer.groundings:
@@ -96,8 +96,8 @@ def test_places_have_names(centre: tuple[float, float], words: str) -> None:
 
 
 def test_counts_are_written_out_and_phrases_found() -> None:
-    assert counted("dog", [park.LEFT_DOG]).text == "one dog"
-    assert counted("sheep", [park.LEFT_DOG] * 3).text == "three sheep"
+    assert counted("dog", [park.LEFT_DOG]).text == "dog: one"
+    assert counted("sheep", [park.LEFT_DOG] * 3).text == "sheep: three"
     answer = pointing("a dog, the dog", "dog", [park.LEFT_DOG])
     assert answer.groundings[0].phrase.start == 11
 
