@@ -47,6 +47,13 @@ def roi_places(boxes_xyxy: Tensor) -> Tensor:
     return (low + (high - low) * steps_xy).flatten(1, 2)
 
 
+def look_around(boxes_xyxy: Tensor, sight: Sight) -> Tensor:
+    """Returns a 3x3 look at each level of the pyramid: boxes [B, Q, 4] to [B, Q, 9 * 3 * D]."""
+    places = roi_places(boxes_xyxy)
+    around = torch.cat([sample(g, places) for g in (sight.near, sight.middle, sight.far)], -1)
+    return around.unflatten(1, (-1, ROI_SIDE**2)).flatten(2)
+
+
 class ObjectEncoder(nn.Module):
     """Proposal geometry, scores, tower features and a 3x3 look at the pyramid, as one vector."""
 
@@ -67,9 +74,7 @@ class ObjectEncoder(nn.Module):
 
     def forward(self, sight: Sight) -> Tensor:
         """Returns object queries float[B, Q, D]."""
-        places = roi_places(sight.boxes)
-        around = torch.cat([sample(g, places) for g in (sight.near, sight.middle, sight.far)], -1)
-        around = around.unflatten(1, (-1, ROI_SIDE**2)).flatten(2)
+        around = look_around(sight.boxes, sight)
         scalars = [
             geometry(sight.boxes),
             sight.objectness_logits.unsqueeze(-1) / 4,

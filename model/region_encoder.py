@@ -2,12 +2,14 @@
 
 One module for clicks, boxes, scribbles and masks: the masked average of the pyramid (VisionLLM v2,
 section 3.2) plus Fourier features of the box (SAM's prompt encoder, as PixelLLM uses it). Beyond
-both, the region reads the object queries, weighted by how well each proposal fits the shape.
+both, the region looks at its box as objects look at theirs (RoIAlign, 3x3), and reads the object
+queries, weighted by how well each proposal fits the shape.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +17,7 @@ from torch import Tensor, nn
 
 from model import boxes
 from model.config import ModelConfig
+from model.objects import ROI_SIDE, look_around
 from model.regions import KINDS, Regions
 from model.vision import Sight
 
@@ -48,6 +51,8 @@ class RegionEncoder(nn.Module):
         self.corners = nn.Linear(4 * decoder.num_fourier, width)
         self.meant = nn.Linear(features, width)
         self.ruled_out = nn.Linear(features, width, bias=False)
+        self.around = nn.Linear(features * ROI_SIDE**2, width, bias=False)
+        nn.init.zeros_(self.around.weight)
         self.fit = nn.Sequential(nn.Linear(NUM_FIT, 32), nn.GELU(), nn.Linear(32, 1))
         self.objects = nn.Linear(decoder.width, width)
         self.mix = nn.Sequential(
@@ -72,6 +77,7 @@ class RegionEncoder(nn.Module):
         x = self.kind(regions.kind) + self.corners(corners)
         x = x + self.meant(_pool(regions.meant, regions.picture, sight))
         x = x + self.ruled_out(_pool(regions.ruled_out, regions.picture, sight))
+        x = x + self.around(_around(regions, sight) / 2)
         weight = self.fit(_fit(regions, sight)).squeeze(-1)
         weight = weight.masked_fill(~sight.valid[regions.picture], -1e4).softmax(-1)
         read = torch.einsum("rq,rqd->rd", weight, objects[regions.picture])
@@ -90,6 +96,12 @@ def _pool(mask: Tensor, picture: Tensor, sight: Sight) -> Tensor:
         total = weight.sum((1, 2)).clamp(min=1e-6)
         parts.append(torch.einsum("rdhw,rhw->rd", grid[picture], weight) / total.unsqueeze(1))
     return torch.cat(parts, -1)
+
+
+def _around(regions: Regions, sight: Sight) -> Tensor:
+    """Returns a 3x3 look at the box of each region, float[R, 9 * 3 * D]."""
+    levels = {name: getattr(sight, name)[regions.picture] for name in ("near", "middle", "far")}
+    return look_around(regions.corners.unsqueeze(1), replace(sight, **levels)).squeeze(1)
 
 
 def _fit(regions: Regions, sight: Sight) -> Tensor:

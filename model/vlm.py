@@ -25,9 +25,10 @@ from model.mask_head import MaskHead
 from model.objects import ObjectContext, ObjectEncoder
 from model.pose_head import PoseHead
 from model.projector import Projector
+from model.published_vision import build_vision
 from model.region_encoder import RegionEncoder
 from model.tokens import ROUTES, Special
-from model.vision import Sight, Vision
+from model.vision import Sight
 from model.word_locator import WordLocator
 
 
@@ -62,7 +63,7 @@ class DeixisModel(PreTrainedModel):
         super().__init__(config)
         tree = config.tree
         self.tree = tree
-        self.vision = Vision(tree.trunk)
+        self.vision = build_vision(tree.trunk)
         self.objects = ObjectEncoder(tree)
         self.context = ObjectContext(tree)
         self.projector = Projector(tree)
