@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from model import boxes
+from model.backends.base import Backend
 from model.engine import Engine
 from model.evaluate import evaluate_lines
-from model.metrics.queries import Task
+from model.metrics.queries import Task, plan
 from model.predict import predict
-from model.records import Record
+from model.records import Record, class_names
 from model.tokens import Vocabulary
 from model.training.collate import as_tensor
 from model.turns import box_to_json
@@ -33,6 +34,21 @@ RIGHT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A name that was asked for in a picture where everything of that name is marked.
+
+    Attributes:
+        name: what was asked for.
+        present: whether it is there.
+        score: of the best box; 0 if there was none.
+    """
+
+    name: str
+    present: bool
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What an exam found.
 
@@ -40,11 +56,13 @@ class Result:
         measures: by name, each with value, low, high and count.
         cut: score from which boxes make the best F1; None if there was nothing to find.
         pictures: truth and prediction of each picture, as the page draws them; all scores.
+        presence: about as many names that are there as names that are not, picture by picture.
     """
 
     measures: dict[str, Json]
     cut: float | None
     pictures: list[Json]
+    presence: tuple[Asked, ...] = ()
 
     @property
     def value(self) -> float:
@@ -61,18 +79,30 @@ def hold(model: DeixisModel, vocabulary: Vocabulary, records: Sequence[Record]) 
 
 
 def hold_with(
-    engine: Engine,
+    backend: Backend,
     records: Sequence[Record],
     watch: Callable[[Iterator[Json]], Iterator[Json]] = iter,
 ) -> Result:
-    """Returns how well an engine does on records; `watch` sees every prediction go by."""
+    """Returns how well a model does on records; `watch` sees every prediction go by."""
     asked = [askable(record) for record in records]
-    lines = list(watch(predict(engine, asked, [Task.DETECT])))
+    lines = list(watch(predict(backend, asked, [Task.DETECT])))
     report = evaluate_lines(asked, lines).tasks.get(str(Task.DETECT))
     measures = {n: m.to_json() for n, m in report.measures.items()} if report else {}
     by_id = {line["id"]: line for line in lines}
     pictures = [picture_json(record, by_id.get(record.id)) for record in records]
-    return Result(measures, best_cut(pictures), pictures)
+    return Result(measures, best_cut(pictures), pictures, tuple(_presence(asked, pictures)))
+
+
+def _presence(records: Sequence[Record], pictures: Sequence[Json]) -> Iterator[Asked]:
+    """Yields the names that the task `absent` asks for, with the best scores of an exam."""
+    planned = plan(records, [Task.ABSENT], class_names(records))
+    for (record, queries), picture in zip(planned, pictures, strict=True):
+        there = {thing.label for thing in record.objects}
+        scores: dict[str, float] = {}
+        for shown in reversed(picture["prediction"]):  # The best comes last and stays.
+            scores[shown["label"]] = shown["score"]
+        for query in queries:
+            yield Asked(query.value, query.value in there, scores.get(query.value, 0.0))
 
 
 def askable(record: Record) -> Record:

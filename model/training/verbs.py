@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model import checkpoint
 from model.allocator import keep_freed_memory
@@ -17,6 +18,11 @@ from model.errors import ConfigError
 from model.training.config import FineTuneConfig
 from model.training.disk import full_disk_told
 from model.training.events import tell
+
+if TYPE_CHECKING:
+    from model.training.finetune import FineTune
+    from model.training.order import Order
+    from model.training.published_run import PublishedRun
 
 DONE, STOPPED = 0, 3
 EMBEDDED = "deixis-tiny"
@@ -41,7 +47,6 @@ def bring_in(options: argparse.Namespace) -> int:
 
 def teach(options: argparse.Namespace) -> int:
     """Teaches a checkpoint a data set; goes on where it was stopped."""
-    from model.training.finetune import FineTune
     from model.training.order import Order
 
     if options.out is None or options.run_folder is None:
@@ -50,7 +55,8 @@ def teach(options: argparse.Namespace) -> int:
     stop = _stops()
     order = Order(
         data=options.data,
-        start=checkpoint.resolve(options.start or EMBEDDED),
+        start=Path() if options.model else checkpoint.resolve(options.start or EMBEDDED),
+        model=options.model or "",
         folder=options.run_folder,
         out=options.out,
         config=_settings(options),
@@ -60,7 +66,18 @@ def teach(options: argparse.Namespace) -> int:
     )
 
     with full_disk_told(f"what was saved in {options.run_folder} is whole. Make room and resume"):
-        return DONE if FineTune(order).run(stop) else STOPPED
+        return DONE if _run_of(order).run(stop) else STOPPED
+
+
+def _run_of(order: Order) -> FineTune | PublishedRun:
+    """Returns the run that teaches our own checkpoint, or a published one."""
+    if order.model:
+        from model.training.published_run import PublishedRun
+
+        return PublishedRun(order)
+    from model.training.finetune import FineTune
+
+    return FineTune(order)
 
 
 def _settings(options: argparse.Namespace) -> FineTuneConfig:
@@ -112,16 +129,22 @@ def _stops() -> Callable[[], bool]:
 
 
 def calibrate(options: argparse.Namespace) -> int:
-    """Chooses trust and shift of a checkpoint on records."""
+    """Chooses trust, threshold and shifts of a checkpoint on records."""
     from model.records import read_records
-    from model.training import release
+    from model.training import calibration
 
     records = list(read_records(options.records, options.limit))
     folder = checkpoint.resolve(options.checkpoint)
-    trust, threshold, shift = release.calibrate(folder, records)
-    said = f"{folder}: threshold {threshold}; names corrected by {trust} and shifted by {shift}"
-    print(said, file=sys.stderr)
-    tell("measures", trust=trust, threshold=threshold, shift=shift)
+    tree = calibration.calibrate(folder, records)
+    said = f"{folder}: threshold {tree.threshold}; names corrected by {tree.trust} and shifted by"
+    print(f"{said} {tree.shift}, taught ones by {tree.new_shift}", file=sys.stderr)
+    tell(
+        "measures",
+        trust=tree.trust,
+        threshold=tree.threshold,
+        shift=tree.shift,
+        new_shift=tree.new_shift,
+    )
     return DONE
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,6 @@ import pytest
 
 from model.records import LabelledObject, PictureFile, Record
 from model.training import exam
-from model.training.calibration import calibrated, choose_trust
 from model.types import Size
 from tests.model import tiny
 
@@ -73,27 +73,16 @@ def test_an_exam_of_a_tiny_model(records: list[Record], tmp_path: Path) -> None:
     assert exam.hold(tiny.build(), tiny.vocabulary(), []).value == -1
 
 
-def test_the_threshold_is_moved_to_the_best_cut_for_new_and_for_known_names() -> None:
-    found = [shown("dog", A, 0.2), shown("red square", B, 0.8), shown("dog", B, 0.1)]
-    pictures = [{"truth": [shown("dog", A), shown("red square", B)], "prediction": found}]
-    tree = tiny.tree()
-    moved = calibrated(tree, exam.Result({}, None, pictures), ["red square"])
-    cut = {"dog": exam.best_cut([{"truth": [shown("dog", A)],
-                                  "prediction": [found[0], found[2]]}])}  # fmt: skip
-    assert cut["dog"] == pytest.approx(0.15)
-    assert moved.shift == pytest.approx(exam.logit(tree.threshold) - exam.logit(0.15), abs=1e-3)
-    assert moved.new_shift == pytest.approx(exam.logit(tree.threshold) - exam.logit(0.4), abs=1e-3)
-    assert moved.taught == ("red square",)
-
-
-def test_trust_is_chosen_by_what_it_is_worth(
-    records: list[Record], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def hold(engine: Any, _: object) -> exam.Result:
-        return exam.Result({"AP50": {"value": 1 - abs(engine.trust - 0.5)}}, None, [])
-
-    monkeypatch.setattr(exam, "hold_with", hold)
-    trust, result = choose_trust(tiny.engine(), records)
-    assert trust == 0.5
-    assert result.value == 1
-    tiny.engine().trust = tiny.tree().trust
+def test_an_exam_knows_which_names_were_there(records: list[Record]) -> None:
+    (whole,) = records
+    crowd = replace(whole.objects[1], crowd=True)
+    other = replace(whole, id="b", objects=(replace(whole.objects[0], label="cat"), crowd))
+    result = exam.hold(tiny.build(), tiny.vocabulary(), [whole, other])
+    there = [(asked.name, asked.present) for asked in result.presence]
+    assert sorted(there[:3]) == [("cat", False), ("dog", True), ("red square", True)]
+    assert sorted(there[3:]) == [("cat", True), ("dog", True), ("red square", False)]
+    best = {shown["label"]: shown["score"] for shown in reversed(result.pictures[0]["prediction"])}
+    assert all(asked.score == best.get(asked.name, 0.0) for asked in result.presence[:3])
+    hidden = [replace(record, exhaustive=False) for record in (whole, other)]
+    asked = exam.hold(tiny.build(), tiny.vocabulary(), hidden).presence
+    assert all(name.present for name in asked), "what is not marked may be there all the same"
