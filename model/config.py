@@ -45,19 +45,40 @@ def _parse(hint: object, value: object) -> object:
 
 
 @dataclass(frozen=True)
+class Part(Section):
+    """A published part, in transformers' own classes. Without a configuration there is none.
+
+    Attributes:
+        name: on a model hub, or a folder; its weights are fetched from there when a run begins.
+        config: transformers' own configuration, so that a checkpoint needs nothing else.
+        mean, std: what pixels of [0, 1], RGB, are brought to before it sees them.
+    """
+
+    name: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+
+    def __bool__(self) -> bool:
+        return bool(self.config)
+
+
+@dataclass(frozen=True)
 class TrunkConfig(Section):
-    """The convolutional trunk.
+    """What sees: a small convolutional trunk, or published parts in its place.
 
     Attributes:
         sides: square canvas sides in pixels, multiples of 32; the picture is looked at once with
-            each, and the first gives the pyramid.
-        width: channels of the first stage.
-        depth: bottlenecks of the shallow stages.
-        head_width: channels of each tower.
+            each, and the first gives the pyramid. Published parts take one.
+        width: channels of the convolutional trunk's first stage.
+        depth: bottlenecks of its shallow stages.
+        head_width: channels of each tower, and of the pyramid.
         num_classes: classes of the trunk's own head.
-        num_proposals: boxes kept after suppression (object queries).
+        num_proposals: boxes kept (object queries).
         same_class_iou: overlap above which the weaker of two proposals of one class is dropped.
         any_class_iou: the same, whatever their classes; 1 switches it off.
+        detector: RT-DETR, RT-DETRv2 or D-FINE, which gives pyramid and proposals.
+        encoder: image encoder beside it, of 16-pixel patches, which gives the summit.
     """
 
     sides: tuple[int, ...] = (448,)
@@ -68,6 +89,29 @@ class TrunkConfig(Section):
     num_proposals: int = 100
     same_class_iou: float = 0.65
     any_class_iou: float = 1.0
+    # Cached features are named after what is written here, weights included; parts have weights.
+    detector: Part = field(default_factory=Part, repr=False)
+    encoder: Part = field(default_factory=Part, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuses parts that do not fit each other.
+
+        Raises:
+            ConfigError: sizes differ from those of the published parts.
+        """
+        if self.encoder and not self.detector:
+            raise ConfigError("trunk.encoder needs a trunk.detector beside it.")
+        if self.detector:
+            _agree("trunk.head_width", self.head_width, self.detector, "d_model", 256)
+            if len(self.sides) != 1:
+                raise ConfigError(f"trunk.sides is {self.sides}; published parts take one side.")
+
+    @property
+    def summit_width(self) -> int:
+        """Channels of the summit: an encoder's patches are taken two by two."""
+        if self.encoder:
+            return 4 * int(self.encoder.config["hidden_size"])
+        return self.head_width if self.detector else 16 * self.width
 
 
 @dataclass(frozen=True)
@@ -89,7 +133,7 @@ class ProjectorConfig(Section):
 
 @dataclass(frozen=True)
 class LanguageConfig(Section):
-    """The causal language model, a transformers Qwen3 of this size.
+    """The causal language model: a transformers Qwen3 of this size, or a published one.
 
     Attributes:
         vocab_size: tokens, special ones included.
@@ -100,6 +144,8 @@ class LanguageConfig(Section):
         dropout: of embeddings while training; attention has none, it would cost a third more.
         max_length: most tokens of a picture, its history and an answer.
         num_bins: location tokens behind the words, to write boxes as text; 0 for none.
+        base: a published decoder; `width` and `vocab_size` are then its own, the latter with our
+            special tokens before its words.
     """
 
     vocab_size: int = 4096
@@ -110,6 +156,17 @@ class LanguageConfig(Section):
     dropout: float = 0.1
     max_length: int = 1024
     num_bins: int = 0
+    base: Part = field(default_factory=Part)
+
+    def __post_init__(self) -> None:
+        """Refuses what is not as the published decoder has it; raises ConfigError."""
+        if self.base:
+            _agree("language.width", self.width, self.base, "hidden_size", 0)
+            if not self.base.config.get("tie_word_embeddings"):
+                raise ConfigError(
+                    f"{self.base.name or 'The part'} has no tie_word_embeddings; choose a decoder "
+                    "that reads words off with its own embeddings."
+                )
 
 
 @dataclass(frozen=True)
@@ -131,6 +188,11 @@ class DecoderConfig(Section):
     num_heads: int = 5
     num_region_tokens: int = 1
     num_fourier: int = 32
+
+
+def _agree(name: str, value: int, part: Part, key: str, default: int) -> None:
+    if value != (its := part.config.get(key, default)):
+        raise ConfigError(f"{name} is {value}, but {part.name or 'the part'} has {key} {its}.")
 
 
 TASKS = ("detect", "refer", "ground", "region", "click", "caption", "dense", "chat", "words",

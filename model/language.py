@@ -10,20 +10,34 @@ each gives alone, and the picture's part can be kept and asked again.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import DynamicCache, Qwen3Config, Qwen3Model
+from transformers import AutoModel, DynamicCache, PreTrainedModel, Qwen3Config, Qwen3Model
 
 from model.config import LanguageConfig
+from model.parts import settings_of
 from model.tokens import Special
 
 
-def build_language(config: LanguageConfig) -> Qwen3Model:
-    """Returns an untrained Qwen3 of the configured size, without an output layer of its own."""
+def build_language(config: LanguageConfig) -> PreTrainedModel:
+    """Returns an untrained decoder without an output layer: a small Qwen3, or a published one.
+
+    Raises:
+        ConfigError: the published one cannot be built.
+    """
+    ours: dict[str, Any] = {
+        "vocab_size": config.vocab_size + config.num_bins,
+        "pad_token_id": Special.PAD.id,
+        "bos_token_id": Special.BOS.id,
+        "eos_token_id": Special.EOS.id,
+    }
+    if config.base:
+        return AutoModel.from_config(settings_of(config.base, ours))
     return Qwen3Model(
         Qwen3Config(
-            vocab_size=config.vocab_size + config.num_bins,
             hidden_size=config.width,
             intermediate_size=config.hidden,
             num_hidden_layers=config.num_layers,
@@ -31,9 +45,7 @@ def build_language(config: LanguageConfig) -> Qwen3Model:
             num_key_value_heads=config.num_heads,
             head_dim=config.width // config.num_heads,
             max_position_embeddings=config.max_length,
-            pad_token_id=Special.PAD.id,
-            bos_token_id=Special.BOS.id,
-            eos_token_id=Special.EOS.id,
+            **ours,
         )
     )
 

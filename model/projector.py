@@ -24,11 +24,13 @@ class Projector(nn.Module):
         self.num_objects = config.projector.num_objects
         width = config.language.width
         cells = config.trunk.sides[0] // 32 // self.shuffle
-        inputs = 16 * config.trunk.width * self.shuffle**2
+        inputs = config.trunk.summit_width * self.shuffle**2
         self.place = nn.Embedding(cells**2, width)
         self.objects = nn.Sequential(
             nn.LayerNorm(config.decoder.width), nn.Linear(config.decoder.width, width)
         )
+        # Published encoders differ by far in how large their numbers are.
+        self.norm = nn.LayerNorm(inputs) if config.trunk.encoder else None
         self.grid = _grid_layer(config.projector.kind, inputs, width)
         self.resampler = (
             Resampler(config.projector.num_queries, width, config.language.num_heads)
@@ -39,7 +41,8 @@ class Projector(nn.Module):
     def forward(self, sight: Sight, objects: Tensor) -> tuple[Tensor, Tensor]:
         """Returns image tokens float[B, P, D] and which are real, bool[B, P]."""
         cells = F.pixel_unshuffle(sight.summit, self.shuffle).flatten(2).transpose(1, 2)
-        grid = self.grid(cells / 2) + self.place.weight
+        cells = cells / 2 if self.norm is None else self.norm(cells)
+        grid = self.grid(cells) + self.place.weight
         if self.resampler is not None:
             grid = self.resampler(grid)
         things = self.objects(objects[:, : self.num_objects])

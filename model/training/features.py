@@ -20,9 +20,10 @@ from tqdm import tqdm
 
 from model.errors import CheckpointError
 from model.preprocess import PREPROCESS_VERSION, Letterbox
+from model.published_vision import AnyVision
 from model.records import Record
 from model.types import Size
-from model.vision import Sight, Vision
+from model.vision import Sight
 
 FIELDS = tuple(field.name for field in fields(Sight))
 
@@ -50,7 +51,7 @@ class FeatureStore:
         return Sight(*(load(name) for name in FIELDS))
 
 
-def version_of(vision: Vision) -> str:
+def version_of(vision: AnyVision) -> str:
     """Returns a name that changes with the trunk's weights, its settings or the preprocessing."""
     digest = hashlib.sha256(repr((vision.config, PREPROCESS_VERSION)).encode())
     for value in vision.state_dict().values():
@@ -58,7 +59,7 @@ def version_of(vision: Vision) -> str:
     return digest.hexdigest()[:16]
 
 
-def canvases_of(vision: Vision, pictures: Sequence[Image.Image]) -> list[Tensor]:
+def canvases_of(vision: AnyVision, pictures: Sequence[Image.Image]) -> list[Tensor]:
     """Returns upright RGB pictures prepared, float32[B, 3, side, side] for each canvas side."""
     base = vision.config.sides[0]
     letterboxes = [Letterbox.fit(Size(*picture.size), base) for picture in pictures]
@@ -71,14 +72,14 @@ def canvases_of(vision: Vision, pictures: Sequence[Image.Image]) -> list[Tensor]
     ]
 
 
-def look_at(vision: Vision, pictures: Sequence[Image.Image]) -> Sight:
+def look_at(vision: AnyVision, pictures: Sequence[Image.Image]) -> Sight:
     """Returns what the model sees of upright RGB pictures."""
     with torch.inference_mode():
         return vision(canvases_of(vision, pictures))
 
 
 def cache_features(
-    vision: Vision, records: Sequence[Record], folder: Path, *, batch: int = 8
+    vision: AnyVision, records: Sequence[Record], folder: Path, *, batch: int = 8
 ) -> FeatureStore:
     """Looks at every record's picture and writes the sights; goes on where it was stopped.
 
@@ -118,7 +119,7 @@ def _done(progress: Path, version: str, ids: list[str]) -> int:
 
 
 def _looks(
-    vision: Vision, records: Sequence[Record], start: int, batch: int
+    vision: AnyVision, records: Sequence[Record], start: int, batch: int
 ) -> Iterator[tuple[int, Sight]]:
     for low in range(start, len(records), batch):
         yield low, look_at(vision, [record.read_picture() for record in records[low : low + batch]])

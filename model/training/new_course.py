@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,18 +9,18 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from model.preprocess import Letterbox
+from model.published_vision import AnyVision
 from model.tokens import Vocabulary
-from model.training.collate import Collator, Lesson, as_tensor
+from model.training.collate import Collator, Lesson
 from model.training.config import FineTuneConfig, Stage
 from model.training.course import in_float32
 from model.training.features import canvases_of
 from model.training.lessons import visit
+from model.training.looking import Looker
 from model.training.losses import total
-from model.training.proposals import proposal_losses
 from model.training.scenes import Scene, classes_of, show
 from model.types import Box
-from model.vision import Sight, Vision, merge
+from model.vision import Sight
 from model.vlm import DeixisModel
 
 
@@ -39,12 +38,11 @@ class NewCourse:
         self._scenes, self._replay, self._config = scenes, replay, config
         self._collate = Collator(vocabulary, model.tree)
         self._classes = classes_of(scenes)
-        self._class_of = {name: number for number, name in enumerate(model.tree.classes)}
-        self._elder: Vision | None = None
+        self._known = frozenset(model.tree.classes)
+        self._looker: Looker | None = None
         if config.mode == "full":
-            model.vision.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-            if not all(scene.record.exhaustive for scene in (*scenes, *replay)):
-                self._elder = copy.deepcopy(model.vision).requires_grad_(False).eval()
+            records = [scene.record for scene in (*scenes, *replay)]
+            self._looker = Looker(model.vision, model.tree, records)
 
     def loss(
         self, model: DeixisModel, stage: Stage, chance: random.Random, count: int
@@ -81,7 +79,7 @@ class NewCourse:
             return replace(lesson, turns=scene.turns, talks=()) if scene.turns else lesson
         # What is new is hardly ever in earlier pictures: without this, data in which not everything
         # is marked would only ever teach that it is there.
-        strange = [name for name in self._classes if name not in self._class_of]
+        strange = [name for name in self._classes if name not in self._known]
         absent = [(chance.choice(strange), [])] if strange else []
         return replace(lesson, names=[*lesson.names, *absent])
 
@@ -100,53 +98,10 @@ class NewCourse:
         return [(n, boxes[n]) for n in kept] + [(n, []) for n in absent[: most - len(kept)]]
 
     def _look(
-        self, vision: Vision, canvases: list[Tensor], scenes: Sequence[Scene]
+        self, vision: AnyVision, canvases: list[Tensor], scenes: Sequence[Scene]
     ) -> tuple[Sight, dict[str, Tensor]]:
-        """Returns what the trunk sees; if it learns, with gradient, and the losses of its cells."""
-        if self._config.mode != "full":
+        """Returns what the trunk sees; if it learns, with gradient, and its own losses."""
+        if self._looker is None:
             with torch.no_grad():
                 return vision(canvases), {}
-        looks = [
-            vision.trunk(canvas.contiguous(memory_format=torch.channels_last))
-            for canvas in canvases
-        ]
-        sight = vision.select(looks)
-        cells = merge(looks, vision.config.sides)
-        truth, classes = zip(*(self._truth(scene, vision.config.sides[0]) for scene in scenes),
-                             strict=True)  # fmt: skip
-        floor = self._floor(canvases, scenes, cells.objectness_logits)
-        device = cells.boxes.device
-        losses = proposal_losses(
-            cells, vision.config.sides, [t.to(device) for t in truth],
-            [c.to(device) for c in classes], floor,
-        )  # fmt: skip
-        # The decoder corrects boxes and scores from where they are; only the cells' own losses move
-        # where that is. Else every new name would bend the trunk's classes until they mean nothing.
-        fixed = {
-            name: getattr(sight, name).detach()
-            for name in ("boxes", "objectness_logits", "class_logits")
-        }
-        return replace(sight, **fixed), losses
-
-    def _truth(self, scene: Scene, side: int) -> tuple[Tensor, Tensor]:
-        """Returns a scene's boxes float[M, 4] in the canvas frame and their trunk classes [M]."""
-        things = [thing for thing in scene.record.objects if not thing.crowd]
-        places = Letterbox.fit(scene.record.size, side).to_canvas(
-            as_tensor([t.box for t in things])
-        )
-        labels = [self._class_of.get(thing.label, -100) for thing in things]
-        return places, torch.tensor(labels, dtype=torch.long)
-
-    @torch.no_grad()
-    def _floor(self, canvases: list[Tensor], scenes: Sequence[Scene], logits: Tensor) -> Tensor:
-        """Returns the objectness that stays where not everything is marked, float[B, C].
-
-        What the trunk was sure of before may be a thing that nobody marked.
-        """
-        floor = torch.zeros_like(logits)
-        rows = [i for i, scene in enumerate(scenes) if not scene.record.exhaustive]
-        if rows and self._elder is not None:
-            elder = self._elder.to(logits.device)
-            looks = [elder.trunk(canvas[rows]) for canvas in canvases]
-            floor[rows] = torch.cat([look.objectness_logits for look in looks], 1).sigmoid()
-        return floor
+        return self._looker.look(vision, canvases, [scene.record for scene in scenes])

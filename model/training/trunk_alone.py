@@ -24,6 +24,7 @@ from model.types import (
     Size,
     Turn,
 )
+from model.vision import Vision
 from model.vlm import DeixisModel
 
 SAME_THING = 0.65
@@ -34,6 +35,7 @@ class TrunkAlone(Backend):
     """YOLOX as published: every cell competes, suppression by class, no language at all."""
 
     def __init__(self, model: DeixisModel) -> None:
+        assert isinstance(model.vision, Vision), "a published detector is measured by itself"
         self._vision, self._names = model.vision, model.tree.classes
         self.card = Card(
             name="trunk", family="yolox", mechanism="queries",

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 from model.records import LabelledObject, PictureFile, Record
 from model.training.config import Stage
@@ -75,23 +74,6 @@ def test_earlier_pictures_teach_that_new_things_are_not_in_them(
     assert len(asked["dog"]) == 1
     drawn = [taught._pick(random.Random(seed)).new for seed in range(40)]
     assert 10 < sum(drawn) < 30
-
-
-def test_what_was_certain_stays_only_where_not_all_is_marked(
-    tmp_path: Path, model: DeixisModel
-) -> None:
-    sure = scene(tmp_path, "red square")
-    unsure = scene(tmp_path, "red square", exhaustive=False)
-    taught = course(model, [sure, unsure])
-    canvas = torch.full((2, 3, 64, 64), 100.0)
-    cells = model.vision.trunk(canvas)
-    floor = taught._floor([canvas], [sure, unsure], cells.objectness_logits)
-    assert not floor[0].any()
-    assert tiny.close(floor[1], cells.objectness_logits[1].sigmoid())
-    with torch.no_grad():
-        for value in model.vision.parameters():
-            value.mul_(1.5)
-    assert tiny.close(floor, taught._floor([canvas], [sure, unsure], cells.objectness_logits))
 
 
 def test_turns_that_people_wrote_are_the_lesson(tmp_path: Path, model: DeixisModel) -> None:
