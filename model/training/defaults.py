@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 
-from model import boxes
 from model.config import ModelConfig
 from model.errors import RecordError
-from model.preprocess import Letterbox
-from model.training.collate import as_tensor
+from model.tokens import Vocabulary
+from model.training import exam
 from model.training.config import FineTuneConfig, Recipe, Stage
-from model.training.features import look_at
 from model.training.scenes import Scene
 from model.trunk import STRIDES
-from model.vision import Vision
+from model.vlm import DeixisModel
 
-COVERED = 0.85
-"""Share of things the trunk must propose already, or it has to learn as well."""
+FOUND = 0.2
+"""AP50 from which a checkpoint sees what is taught already, and only has to learn its names."""
 LOOKED_AT = 16
 VISITS, MOST_VISITS = 40, 16_000
 """Visits to each new picture, and to all of them, if nobody said how long."""
@@ -40,9 +38,18 @@ a trunk that learned as a whole forgot its classes within 20 steps, replay or no
 
 
 def fill_in(
-    config: FineTuneConfig, scenes: Sequence[Scene], replay: Sequence[Scene], vision: Vision
+    config: FineTuneConfig,
+    scenes: Sequence[Scene],
+    replay: Sequence[Scene],
+    skilled: Callable[[], float],
 ) -> tuple[FineTuneConfig, list[str]]:
     """Returns settings without a gap, and a sentence for every one that was chosen here.
+
+    Args:
+        config: what was asked for.
+        scenes: what is taught.
+        replay: earlier data.
+        skilled: returns `skill`, which takes a few seconds; asked only if it matters.
 
     Raises:
         RecordError: there is nothing to learn from.
@@ -53,10 +60,11 @@ def fill_in(
     reasons: list[str] = []
     cuda = torch.cuda.is_available()
     if config.mode == "auto":
-        share = coverage(vision, scenes, config.seed)
-        chosen["mode"] = "lora" if share >= COVERED else "full"
+        found = skilled()
+        chosen["mode"] = "lora" if found >= FOUND else "full"
         reasons.append(
-            f"mode {chosen['mode']}: the trunk proposes {share:.0%} of the marked things already."
+            f"mode {chosen['mode']}: before training, AP50 is {100 * found:.1f} on a few of the "
+            f"pictures; below {100 * FOUND:.0f} the trunk learns to propose, too."
         )
     if not config.batch:
         chosen["batch"] = 16 if cuda else 8
@@ -93,19 +101,11 @@ def _about_steps(config: FineTuneConfig, count: int) -> str:
     return f"{config.steps} steps: each of {count} new pictures is seen about {epochs:.0f} times."
 
 
-def coverage(vision: Vision, scenes: Sequence[Scene], seed: int) -> float:
-    """Returns the share of marked things that some proposal overlaps by half, in a few pictures."""
+def skill(model: DeixisModel, vocabulary: Vocabulary, scenes: Sequence[Scene], seed: int) -> float:
+    """Returns the AP50 with which a checkpoint finds the named things of a few pictures already."""
     marked = [scene.record for scene in scenes if scene.record.objects]
-    found = total = 0
-    for record in random.Random(seed).sample(marked, min(LOOKED_AT, len(marked))):
-        sight = look_at(vision, [record.read_picture()])
-        proposed = sight.boxes[0][sight.valid[0]].cpu()
-        letterbox = Letterbox.fit(record.size, vision.config.sides[0])
-        true = letterbox.to_canvas(as_tensor([thing.box for thing in record.objects]))
-        best = boxes.pairwise_iou(true, proposed).amax(1) if len(proposed) else torch.zeros(1)
-        found += int((best >= 0.5).sum())
-        total += len(true)
-    return found / max(1, total)
+    some = random.Random(seed).sample(marked, min(LOOKED_AT, len(marked)))
+    return max(0.0, exam.hold(model, vocabulary, some).value)
 
 
 def recipe_of(

@@ -17,7 +17,7 @@ from model.training import card, exam, lora
 from model.training.calibration import calibrated, choose_trust
 from model.training.config import FineTuneConfig
 from model.training.dataset import read_dataset
-from model.training.defaults import fill_in, recipe_of
+from model.training.defaults import fill_in, recipe_of, skill
 from model.training.disk import full_disk_told
 from model.training.events import tell
 from model.training.loop import Row, Trainer
@@ -199,7 +199,13 @@ class FineTune:
     def _fill_in(self) -> tuple[FineTuneConfig, list[str]]:
         if self._saved is not None:
             return self._saved, ["Going on with a run."]
-        filled = fill_in(self.order.config, self.data.scenes, self.data.replay, self.model.vision)
+        scenes, seed = self.data.scenes, self.order.config.seed
+        filled = fill_in(
+            self.order.config,
+            scenes,
+            self.data.replay,
+            lambda: skill(self.model, self.vocabulary, scenes, seed),
+        )
         write_settings(self.order, filled[0])
         return filled
 

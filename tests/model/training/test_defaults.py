@@ -6,12 +6,10 @@ from pathlib import Path
 import pytest
 
 from model.errors import ConfigError, RecordError
-from model.preprocess import Letterbox
-from model.records import LabelledObject
-from model.training import defaults
+from model.records import Record
+from model.training import defaults, exam
 from model.training.config import FineTuneConfig
 from model.training.scenes import Scene
-from model.types import Box
 from tests.model import tiny
 from tests.model.training.test_new_course import scene
 
@@ -25,15 +23,15 @@ def scenes(tmp_path: Path) -> list[Scene]:
 
 def fill(config: FineTuneConfig, scenes: list[Scene], **names: object) -> FineTuneConfig:
     replay = scenes[:1] if names.get("replay") else []
-    return defaults.fill_in(config, scenes, replay, tiny.model().vision)[0]
+    found = names.get("found", 0.0)
+    return defaults.fill_in(config, scenes, replay, lambda: float(str(found)))[0]
 
 
-@pytest.mark.parametrize(("covered", "mode"), [(0.9, "lora"), (0.5, "full")])
-def test_the_trunk_learns_if_it_does_not_propose_the_things(
-    scenes: list[Scene], monkeypatch: pytest.MonkeyPatch, covered: float, mode: str
+@pytest.mark.parametrize(("found", "mode"), [(0.9, "lora"), (0.06, "full")])
+def test_the_trunk_learns_where_hardly_anything_is_found(
+    scenes: list[Scene], found: float, mode: str
 ) -> None:
-    monkeypatch.setattr(defaults, "coverage", lambda *_: covered)
-    config = fill(ANY, scenes)
+    config = fill(ANY, scenes, found=found)
     assert config.mode == mode
     assert config.learning_rate == defaults.RATES[mode]
     assert fill(replace(ANY, mode="decoders"), scenes).mode == "decoders"
@@ -51,15 +49,31 @@ def test_no_gap_is_left_and_what_was_chosen_stays(scenes: list[Scene]) -> None:
     assert fill(asked, scenes).steps == 5, "two visits to ten pictures, four at a time"
 
 
-def test_coverage_is_the_share_of_things_that_are_proposed(scenes: list[Scene]) -> None:
-    vision = tiny.model().vision
-    sight = tiny.sight()
-    letterbox = Letterbox.fit(scenes[0].record.size, 64)
-    place = letterbox.to_unit(sight.boxes[0, 0]).clamp(0, 1)
-    thing = LabelledObject("thing", Box(*place.tolist()))
-    nowhere = LabelledObject("speck", Box(0.5, 0.5, 0.501, 0.501))
-    record = replace(scenes[0].record, objects=(thing, nowhere))
-    assert defaults.coverage(vision, [replace(scenes[0], record=record)], 0) == 0.5
+def test_skill_is_measured_only_if_nobody_chose(scenes: list[Scene]) -> None:
+    def never() -> float:
+        raise AssertionError
+
+    config, reasons = defaults.fill_in(replace(ANY, mode="full"), scenes, [], never)
+    assert config.mode == "full"
+    assert not any("AP50" in reason for reason in reasons)
+    _, reasons = defaults.fill_in(ANY, scenes, [], lambda: 0.0561)
+    assert "mode full: before training, AP50 is 5.6" in reasons[0]
+
+
+def test_skill_is_the_ap50_on_a_few_pictures(
+    scenes: list[Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def hold(model: object, vocabulary: object, records: list[Record]) -> exam.Result:
+        asked.append(len(records))
+        return exam.Result({"AP50": {"value": 0.25}}, None, [])
+
+    real = defaults.skill(tiny.build(), tiny.vocabulary(), scenes[:1], 0)
+    assert 0.0 <= real <= 1.0
+    monkeypatch.setattr(exam, "hold", hold)
+    assert defaults.skill(tiny.build(), tiny.vocabulary(), scenes * 3, 0) == 0.25
+    assert asked == [defaults.LOOKED_AT]
 
 
 def test_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:

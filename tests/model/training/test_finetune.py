@@ -98,6 +98,15 @@ def test_what_a_run_tells_is_what_the_page_reads(
     assert checkpoint.listing(place)[0].metrics["tasks"]["detect"]["measures"]  # type: ignore[index]
 
 
+def test_what_hardly_finds_anything_learns_as_a_whole(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert finetune(place, mode="auto", steps=1).config.mode == "full"
+    (plan,) = [e for e in events(capsys.readouterr().out) if e["event"] == "plan"]
+    assert plan["settings"]["mode"] == "full"
+    assert "before training, AP50 is" in plan["reasons"][0]
+
+
 def test_a_run_that_is_stopped_saves_and_delivers_the_best_so_far(place: Path) -> None:
     run = finetune(place)
     assert not run.run(after(2))
