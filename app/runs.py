@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from app import words
 from app.jobs import Job, Jobs, State, Trail, checked_name
+from model.checkpoint import is_there
 from model.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Run:
     @property
     def parent(self) -> str:
         """Name of the checkpoint it began with."""
-        return Path(self.job.options.get("start", "")).name
+        return Path(begun_with(self.job)).name
 
     @property
     def data(self) -> Path:
@@ -168,7 +169,7 @@ class Runs:
     def _compare(self, training: Job, general: bool, after: Job | None = None) -> None:
         options = training.options
         wanted: Json = {
-            "before": Path(options["start"]),
+            "before": begun_with(training),
             "after": Path(options["out"]),
             "data": Path(options["data"]),
             "out": self.folder(run_name(training)) / "board",
@@ -190,10 +191,10 @@ class Runs:
             InputError: nothing is saved.
         """
         out = self._settings.checkpoints / checked_name(name)
-        if (out / "config.json").is_file():
+        if is_there(out):
             return
         best = self.folder(name) / "best"
-        if not (best / "config.json").is_file():
+        if not is_there(best):
             raise InputError(words.NOTHING_SAVED.format(name=name))
         staged = out.with_name(f".{name}.staging")
         shutil.rmtree(staged, ignore_errors=True)
@@ -210,6 +211,11 @@ class Runs:
             if run_name(job) == name:
                 self.queue.delete(job.id)
         self._trails.forget(name)
+
+
+def begun_with(job: Job) -> str:
+    """Returns what a run began with: a path, or the name of a published model."""
+    return job.options.get("model") or job.options.get("start", "")
 
 
 def run_name(job: Job) -> str:

@@ -16,6 +16,7 @@ from app.datasets import CORRECTIONS, Dataset, Datasets
 from app.jobs import Job, Jobs, Trail, checked_name
 from app.runs import COMMAND, Run, Runs, Trails, present
 from app.serving import EMBEDDED
+from model.backends import is_published
 from model.errors import InputError
 
 if TYPE_CHECKING:
@@ -162,13 +163,13 @@ class Teaching:
             ConfigError: the queue is full.
         """
         dataset = self._checked(wish)
-        start = self._checkpoint(wish.start)
+        beginning = self._beginning(wish.start)
         with self._lock:
             name = self._name(wish, dataset)
             options = {
                 "data": dataset.folder,
                 "out": self.settings.checkpoints / name,
-                "start": start,
+                **beginning,
                 "mode": wish.mode,
                 "minutes": f"{wish.minutes:g}",
                 "replay": present(self.settings.replay) if wish.replay else None,
@@ -191,10 +192,26 @@ class Teaching:
             raise InputError(words.MINUTES_WRONG.format(most=MOST_MINUTES))
         return dataset
 
-    def _checkpoint(self, name: str) -> Path:
+    def beginnings(self) -> list[str]:
+        """Returns what a run can begin with: our own checkpoints, and the page's published model.
+
+        What was learned on top of a published model is none: nothing is learned on top of that.
+        """
+        own = [
+            item.name
+            for item in self.serving.checkpoints()
+            if not item.problem and (item.folder / "config.json").is_file()
+        ]
+        model = self.settings.model
+        return [*own, model] if is_published(model) and model not in own else own
+
+    def _beginning(self, name: str) -> dict[str, object]:
+        """Returns the option of `train` that says what it begins with."""
         for item in self.serving.checkpoints():
-            if item.name == name and not item.problem:
-                return item.folder
+            if item.name == name and name in self.beginnings():
+                return {"start": item.folder}
+        if name in self.beginnings():
+            return {"model": name}
         raise InputError(words.SERVE_UNKNOWN.format(name=f"{name!r:.60}"))
 
     def _name(self, wish: Wish, dataset: Dataset) -> str:

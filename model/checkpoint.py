@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 MANIFEST = "MANIFEST.json"
 UNSIGNED = frozenset({MANIFEST, "README.md", "metrics.json"})
 """Files that may change without the weights changing."""
+ADAPTER = "adapter_config.json"
+"""Stands where `config.json` would in what was learned on top of a published checkpoint."""
 FORBIDDEN = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
-SHARD_SIZE = "9MB"
+SHARD_SIZE, LARGE_SHARD_SIZE = "9MB", "2GB"
+"""Shards below 10 MB are what a Space takes; no Space would take a model that needs hundreds."""
+LARGE_BYTES = 200_000_000
 ROOT = Path("checkpoints")
 
 
@@ -68,6 +72,11 @@ def resolve(name_or_path: str | Path, root: Path = ROOT) -> Path:
     raise CheckpointError(f"There is no checkpoint {str(name_or_path)!r:.200}; known are: {known}.")
 
 
+def is_there(folder: Path) -> bool:
+    """Returns whether a folder holds a checkpoint, or an adapter of a published one."""
+    return any((folder / name).is_file() for name in ("config.json", ADAPTER))
+
+
 def save(model: DeixisModel, vocabulary: Vocabulary, folder: Path, *, half: bool = False) -> None:
     """Writes a complete checkpoint: into a staging folder, synced to disk, then renamed.
 
@@ -84,7 +93,13 @@ def save(model: DeixisModel, vocabulary: Vocabulary, folder: Path, *, half: bool
             weights = {
                 name: v.half() if v.is_floating_point() else v for name, v in weights.items()
             }
-        model.save_pretrained(staging, state_dict=weights, max_shard_size=SHARD_SIZE)
+        size = sum(value.nbytes for value in weights.values())
+        model.save_pretrained(
+            staging,
+            state_dict=weights,
+            max_shard_size=SHARD_SIZE if size <= LARGE_BYTES else LARGE_SHARD_SIZE,
+            save_original_format=False,  # Published parts keep the names they have in the model.
+        )
         vocabulary.save(staging / "tokenizer.json")
         if folder.is_dir():
             for name in ("README.md", "metrics.json"):
@@ -208,9 +223,9 @@ def load(folder: Path, *, grow: bool = False) -> tuple[DeixisModel, Vocabulary, 
 
 
 def listing(root: Path = ROOT) -> list[Listing]:
-    """Returns the checkpoints below a folder, newest first; broken ones say why."""
+    """Returns the checkpoints and adapters below a folder, newest first; broken ones say why."""
     found = []
-    for config in root.glob("*/config.json"):
+    for config in [*root.glob("*/config.json"), *root.glob(f"*/{ADAPTER}")]:
         folder, problem = config.parent, ""
         try:
             verify(folder)

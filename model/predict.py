@@ -1,5 +1,7 @@
 """Batch prediction: `python -m model.predict --checkpoint C --records R --task T --out OUT.jsonl`.
 
+`--model NAME` instead of `--checkpoint` asks any model that the page could serve.
+
 Writes one JSON line for each query: id, task, index, query, present, answer (text, groundings,
 finish). A query that fails is written with finish "error" and counted; the others go on. The file
 appears whole or not at all.
@@ -240,7 +242,11 @@ def tasks_of(backend: Backend, name: str) -> list[Task]:
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m model.predict", description=__doc__)
-    parser.add_argument("--checkpoint", required=True, help="folder or name of a checkpoint")
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--checkpoint", help="folder or name of a checkpoint")
+    asked.add_argument(
+        "--model", help="instead: any model, such as qwen3-vl-2b or openai:http://..."
+    )
     parser.add_argument("--records", required=True, type=Path, help="JSONL, gzipped or not")
     parser.add_argument("--task", required=True, choices=[*map(str, Task), "all"])
     parser.add_argument("--out", required=True, type=Path, help="JSONL to write")
@@ -254,11 +260,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns 0, 1 if every query failed, 2 if it could not begin."""
     args = _arguments(arguments)
     # Imported late: a wrong argument is told at once, without waiting for torch.
+    from model.backends import open_backend
     from model.engine import load
 
     try:
         records = list(read_records(args.records, args.limit))
-        backend = load(args.checkpoint, device=args.device)
+        backend = (
+            open_backend(args.model, args.device)
+            if args.model
+            else load(args.checkpoint, device=args.device)
+        )
         tasks = tasks_of(backend, args.task)
         total = sum(len(q) for _, q in plan(records, tasks, class_names(records), args.seed))
         lines = predict(backend, records, tasks, args.seed)

@@ -14,6 +14,7 @@ from app.runs import read_json
 from app.teach import panels, sheets, tables
 from app.teach.album import Album
 from app.teach.section import Look, Part, Tab, Updates, html, shown
+from model.checkpoint import is_there
 
 if TYPE_CHECKING:
     from app.runs import Run
@@ -119,7 +120,7 @@ class Results:
 
     def _saved(self, run: Run) -> bool:
         folders = (self.work.settings.checkpoints / run.name, run.folder / "best")
-        return any((folder / "config.json").is_file() for folder in folders)
+        return any(map(is_there, folders))
 
     def _state(self) -> Part:
         serving = self.work.serving

@@ -175,7 +175,7 @@ class Training:
         minutes, hardware = advice(device, self.work.settings.space)
         yield Part(self.minutes, minutes, lambda: gr.update(value=minutes))
         yield html(self.hardware, f'<p class="note">{hardware}</p>')
-        names = [item.name for item in self.work.serving.checkpoints() if not item.problem]
+        names = self.work.beginnings()
         served = self.work.serving.served
         first = served if served in names else next(iter(names), None)
         yield Part(self.begin, (names, first), lambda: gr.update(choices=names, value=first))

@@ -4,6 +4,7 @@ Importing this is cheap; torch and transformers come with the first model that n
 """
 
 from model.backends.base import Backend, Card, EncodedPicture
-from model.backends.registry import PUBLISHED, open_backend
+from model.backends.catalogue import PUBLISHED
+from model.backends.registry import is_published, open_backend
 
-__all__ = ["PUBLISHED", "Backend", "Card", "EncodedPicture", "open_backend"]
+__all__ = ["PUBLISHED", "Backend", "Card", "EncodedPicture", "is_published", "open_backend"]

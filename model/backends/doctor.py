@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from model.backends.memory import ROOM, free_bytes
-from model.backends.registry import FAMILIES, PUBLISHED, Published, adapter
+from model.backends.catalogue import FAMILIES, PUBLISHED, adapter
+from model.backends.memory import free_bytes
 from model.errors import CheckpointError
 
 NEEDED = ("torch", "transformers", "tokenizers", "safetensors", "accelerate", "pillow", "numpy")
@@ -129,18 +129,13 @@ def models() -> Iterator[Finding]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     free = free_bytes(device)
     for published in PUBLISHED.values():
-        needed = need(published, device)
+        needed = published.need(device)
         found = f"{published.parameters} M parameters, about {needed / 1e9:.1f} GB on {device}"
         if needed <= free:
             yield Finding(Level.OK, published.name, found)
         else:
             remedy = "serve it elsewhere (openai:http://...), or free memory"
             yield Finding(Level.NOTE, published.name, f"{found}: does not fit", remedy)
-
-
-def need(published: Published, device: str) -> float:
-    """Returns the bytes a published model needs on a device, room to work included."""
-    return published.parameters * 1e6 * (4 if device == "cpu" else 2) * ROOM
 
 
 def catalogue() -> Iterator[str]:

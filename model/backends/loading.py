@@ -16,8 +16,8 @@ from model.errors import BackendError, CheckpointError
 
 Foreign = Any
 """An object of transformers; their classes differ from family to family."""
-ADAPTER, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-"""The files of a LoRA adapter."""
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+"""The weights of a LoRA adapter."""
 SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 """For everything that is read: no code from elsewhere, and nothing beyond the folder."""
 

@@ -3,109 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.backends.loading import ADAPTER
-from model.checkpoint import ROOT
+from model.backends.catalogue import PUBLISHED, Published, adapter
+from model.checkpoint import ADAPTER, MANIFEST, ROOT, is_there, verify
 from model.errors import BackendError, CheckpointError
 from model.types import Capability
 
 if TYPE_CHECKING:
     from model.backends.base import Backend
-    from model.backends.published import PublishedBackend
 
 SERVED, FOUR_BIT = "openai:", ":4bit"
 
-FAMILIES: dict[str, str] = {
-    "florence2": "florence2:Florence2Backend",
-    "kosmos-2": "kosmos2:Kosmos2Backend",
-    "qwen2_5_vl": "qwen_vl:QwenVLBackend",
-    "qwen3_vl": "qwen_vl:QwenVLBackend",
-    "qwen3_vl_moe": "qwen_vl:QwenVLBackend",
-    "qwen3_5": "qwen_vl:QwenVLBackend",
-    "paligemma": "paligemma:PaliGemmaBackend",
-    "grounding-dino": "grounding_dino:GroundingDinoBackend",
-    "mm-grounding-dino": "grounding_dino:GroundingDinoBackend",
-    "owlv2": "owlv2:Owlv2Backend",
-    "sam": "sam:SamBackend",
-    "sam_hq": "sam:SamBackend",
-    "sam2": "sam:SamBackend",
-    "sam2_video": "sam:SamBackend",
-}
-"""The adapter of each `model_type` in a published config.json."""
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A published checkpoint that is known by a short name.
-
-    Attributes:
-        name: what people type.
-        hub_id: where it comes from.
-        model_type: key of `FAMILIES`.
-        licence: SPDX name or a sentence.
-        parameters: in millions.
-    """
-
-    name: str
-    hub_id: str
-    model_type: str
-    licence: str
-    parameters: int
-
-
-_GEMMA = "Gemma terms of use (accept them on the hub)"
-PUBLISHED: dict[str, Published] = {
-    row[0]: Published(*row)
-    for row in (
-        ("florence-2-base", "florence-community/Florence-2-base-ft", "florence2", "MIT", 230),
-        ("florence-2-large", "florence-community/Florence-2-large-ft", "florence2", "MIT", 770),
-        ("kosmos-2", "microsoft/kosmos-2-patch14-224", "kosmos-2", "MIT", 1660),
-        ("qwen2.5-vl-3b", "Qwen/Qwen2.5-VL-3B-Instruct", "qwen2_5_vl", "Qwen research", 3750),
-        ("qwen2.5-vl-7b", "Qwen/Qwen2.5-VL-7B-Instruct", "qwen2_5_vl", "Apache-2.0", 8290),
-        ("qwen3-vl-2b", "Qwen/Qwen3-VL-2B-Instruct", "qwen3_vl", "Apache-2.0", 2130),
-        ("qwen3-vl-4b", "Qwen/Qwen3-VL-4B-Instruct", "qwen3_vl", "Apache-2.0", 4440),
-        ("qwen3-vl-8b", "Qwen/Qwen3-VL-8B-Instruct", "qwen3_vl", "Apache-2.0", 8770),
-        ("paligemma2-3b", "google/paligemma2-3b-mix-448", "paligemma", _GEMMA, 3030),
-        ("grounding-dino-tiny", "IDEA-Research/grounding-dino-tiny", "grounding-dino",
-         "Apache-2.0", 172),
-        ("grounding-dino-base", "IDEA-Research/grounding-dino-base", "grounding-dino",
-         "Apache-2.0", 233),
-        ("mm-grounding-dino-tiny", "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det",
-         "mm-grounding-dino", "Apache-2.0", 173),
-        ("llmdet-tiny", "iSEE-Laboratory/llmdet_tiny", "mm-grounding-dino", "Apache-2.0", 173),
-        ("owlv2-base", "google/owlv2-base-patch16-ensemble", "owlv2", "Apache-2.0", 155),
-        ("sam-base", "facebook/sam-vit-base", "sam", "Apache-2.0", 94),
-        ("sam2-tiny", "facebook/sam2.1-hiera-tiny", "sam2_video", "Apache-2.0", 39),
-        ("sam2-large", "facebook/sam2.1-hiera-large", "sam2_video", "Apache-2.0", 224),
-    )
-}  # fmt: skip
-"""Short names; any other checkpoint of a known family opens by its hub id or folder."""
-
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
-
-
-def adapter(model_type: str) -> type[PublishedBackend]:
-    """Returns the adapter of a family; imports no torch.
-
-    Raises:
-        CheckpointError: no adapter knows this family.
-    """
-    try:
-        module, name = FAMILIES[model_type].split(":")
-    except KeyError:
-        raise CheckpointError(
-            f"Models of type {model_type!r:.40} have no adapter. Known: "
-            f"{', '.join(sorted(FAMILIES))}. Serve it elsewhere and use openai:http://..."
-        ) from None
-    return getattr(importlib.import_module(f"model.backends.{module}"), name)
 
 
 def open_backend(
@@ -144,6 +59,11 @@ def open_backend(
         adapter_folder, base = folder, _base(folder)
         known = PUBLISHED.get(base.lower())
         folder = _folder(base, known)
+        if not (folder / "config.json").is_file():
+            raise CheckpointError(
+                f"{adapter_folder.name} was learned on {folder.name}, an adapter itself; only "
+                "adapters of whole checkpoints are opened."
+            )
     model_type = _model_type(folder)
     if model_type is None:
         from model.engine import load
@@ -164,6 +84,20 @@ def open_backend(
         adapter=adapter_folder,
     )
     return adapter(model_type).load(source, progress)
+
+
+def is_published(name_or_path: str) -> bool:
+    """Returns whether a name stands for one whole published checkpoint, without looking at a hub.
+
+    Our own checkpoints, adapters, served models and several joined ones are none.
+    """
+    plain = name_or_path.removesuffix(FOUR_BIT)
+    if plain.startswith(SERVED) or "+" in plain:
+        return False
+    here = _here(plain)
+    if here is not None:
+        return (here / "config.json").is_file() and _model_type(here) is not None
+    return plain.lower() in PUBLISHED or _HUB_ID.fullmatch(plain) is not None
 
 
 def pick_device(device: str) -> str:
@@ -190,11 +124,9 @@ def pick_device(device: str) -> str:
 
 def _folder(name: str, known: Published | None) -> Path:
     """Returns the local folder of a model, fetching a published one if need be."""
-    for path in (Path(name), ROOT / name):
-        # A name may be too long, or otherwise none for the file system.
-        with contextlib.suppress(OSError):
-            if (path / "config.json").is_file() or (path / ADAPTER).is_file():
-                return path
+    here = _here(name)
+    if here is not None:
+        return here
     hub_id = known.hub_id if known else name
     if _HUB_ID.fullmatch(hub_id) is None or ".." in hub_id or "--" in hub_id:
         raise BackendError(
@@ -202,6 +134,16 @@ def _folder(name: str, known: Published | None) -> Path:
             f"of: {', '.join(PUBLISHED)}."
         )
     return _fetch(hub_id)
+
+
+def _here(name: str) -> Path | None:
+    """Returns the local folder of a checkpoint or adapter; None if there is none."""
+    for path in (Path(name), ROOT / name):
+        # A name may be too long, or otherwise none for the file system.
+        with contextlib.suppress(OSError):
+            if is_there(path):
+                return path
+    return None
 
 
 def _fetch(hub_id: str) -> Path:
@@ -221,7 +163,13 @@ def _fetch(hub_id: str) -> Path:
 
 
 def _base(folder: Path) -> str:
-    """Returns the name of the checkpoint that an adapter was learned on."""
+    """Returns the name of the checkpoint that an adapter was learned on.
+
+    Raises:
+        CheckpointError: the adapter names none, or its files are not those that were signed.
+    """
+    if (folder / MANIFEST).is_file():
+        verify(folder)
     try:
         settings = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))
         return str(settings["base_model_name_or_path"])

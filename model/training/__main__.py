@@ -110,14 +110,16 @@ def _add_import(verb: argparse.ArgumentParser) -> None:
 
 def _add_train(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--data", type=Path, required=True, help="data set; folder of record files")
-    verb.add_argument("--start", help="checkpoint to begin with")
+    begin = verb.add_mutually_exclusive_group()
+    begin.add_argument("--start", help="checkpoint of our own to begin with")
+    begin.add_argument("--model", help="published checkpoint to begin with: short name, id, folder")
     verb.add_argument("--run-folder", type=Path, help="state and log; of a recipe runs/NAME")
     verb.add_argument("--out", type=Path, help="checkpoint to write")
     verb.add_argument("--minutes", type=float, help="time budget; of a recipe: stop after so long")
     new = verb.add_argument_group("teaching a data set")
     new.add_argument("--mode", choices=("auto", "full", "lora", "decoders"), help="what learns")
     new.add_argument("--epochs", type=float, help="visits to each picture, instead of minutes")
-    new.add_argument("--replay", type=Path, help="earlier records, against forgetting")
+    new.add_argument("--replay", type=Path, help="earlier data, against forgetting")
     new.add_argument("--resume", action="store_true", help="refuse to begin anew")
     new.add_argument("--accept-refused", action="store_true", help="train on the valid rows only")
     new.add_argument("--config", type=Path, help="JSON file of settings")
@@ -144,7 +146,7 @@ def _add_measuring(
     compare.add_argument("--before", required=True, help="checkpoint")
     compare.add_argument("--after", required=True, help="checkpoint")
     compare.add_argument("--data", type=Path, required=True, help="data set that was imported")
-    compare.add_argument("--general", type=Path, help="records of earlier data")
+    compare.add_argument("--general", type=Path, help="earlier data: records, or a data set")
     compare.add_argument("--out", type=Path, required=True, help="folder for board.json")
     for verb in (evaluate, compare):
         verb.add_argument("--split", choices=("train", "val", "test"), help="test if there is one")
@@ -153,6 +155,7 @@ def _add_measuring(
 
 def _add_giving(export: argparse.ArgumentParser, merge: argparse.ArgumentParser) -> None:
     export.add_argument("checkpoint", help="folder or name")
+    export.add_argument("--archive", action="store_true", help="also as one file, FOLDER.zip")
     export.add_argument("--repository", help="OWNER/NAME to push to; needs HF_TOKEN")
     merge.add_argument("--start", required=True, help="checkpoint that the adapter belongs to")
     merge.add_argument("--adapter", type=Path, required=True, help="folder RUN/adapter")

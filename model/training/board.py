@@ -1,14 +1,14 @@
-"""The before/after board: two checkpoints answer the same questions about the same pictures."""
+"""The before/after board: two models answer the same questions about the same pictures."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from model import checkpoint
-from model.engine import Engine, load
+from model.backends import open_backend
 from model.evaluate import evaluate_lines
 from model.metrics.queries import Task
 from model.predict import predict
@@ -16,7 +16,11 @@ from model.records import Record
 from model.training import exam
 from model.types import Capability
 
+if TYPE_CHECKING:
+    from model.backends import Backend
+
 Json = dict[str, Any]
+Judged = dict[tuple[Task, str], Json]
 Told = Callable[[int, int], None]
 SHOWN = 12
 ASKED = (
@@ -40,28 +44,28 @@ def compare(
     """Writes `board.json` into a folder and returns it; docs/training.md shows its form.
 
     Args:
-        before: checkpoint, by path or name.
-        after: checkpoint, by path or name.
+        before: name or path of any model, as for `open_backend`.
+        after: likewise.
         records: what was taught, pictures that neither learned from.
         general: pictures of earlier data; may be empty.
         out: folder for the board.
         about: further fields of the board.
         told: called with questions asked and an estimate of all.
     """
-    engines = [load(checkpoint.resolve(which)) for which in (before, after)]
     counter = _Counter(told, 2 * (len(records) * 2 + len(general)))
-    new = [_judge(engine, records, True, counter) for engine in engines]
+    sides = [_side(str(which), records, general, counter) for which in (before, after)]
     board = {
-        "before": engines[0].card.name,
-        "after": engines[1].card.name,
+        "before": sides[0].name,
+        "after": sides[1].name,
         **about,
         "records": len(records),
-        "measures": _beside(new[0][0], new[1][0]),
-        "pictures": _pictures([engine.card.threshold for engine in engines], new[0][1], new[1][1]),
+        "measures": _beside(sides[0].new, sides[1].new),
+        "pictures": _pictures(
+            [side.threshold for side in sides], sides[0].pictures, sides[1].pictures
+        ),
     }
     if general:
-        old = [_judge(engine, general, False, counter) for engine in engines]
-        board["general"] = _beside(old[0][0], old[1][0])
+        board["general"] = _beside(sides[0].old, sides[1].old)
     counter.finish()
     out.mkdir(parents=True, exist_ok=True)
     (out / "board.json").write_text(json.dumps(board, indent=1) + "\n")
@@ -87,23 +91,55 @@ class _Counter:
         self._told(self._total, self._total)
 
 
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What one model did.
+
+    Attributes:
+        name: of the model.
+        threshold: from which its boxes are shown.
+        new: measures by task and name on what was taught.
+        old: likewise on earlier data; empty if there is none.
+        pictures: truth and prediction.
+    """
+
+    name: str
+    threshold: float
+    new: Judged
+    old: Judged
+    pictures: list[Json]
+
+
+def _side(
+    which: str, records: Sequence[Record], general: Sequence[Record], counter: _Counter
+) -> _Side:
+    """Returns what a model does; it is let go before the other one is loaded."""
+    backend = open_backend(which)
+    try:
+        new, pictures = _judge(backend, records, True, counter)
+        old = _judge(backend, general, False, counter)[0] if general else {}
+        return _Side(backend.card.name, backend.card.threshold, new, old, pictures)
+    finally:
+        backend.close()
+
+
 def _judge(
-    engine: Engine, records: Sequence[Record], naming: bool, counter: _Counter
-) -> tuple[dict[tuple[Task, str], Json], list[Json]]:
+    backend: Backend, records: Sequence[Record], naming: bool, counter: _Counter
+) -> tuple[Judged, list[Json]]:
     """Returns measures by task and name, and the pictures with what was found."""
-    result = exam.hold_with(engine, records, counter.watch)
+    result = exam.hold_with(backend, records, counter.watch)
     measures = {(Task.DETECT, name): value for name, value in result.measures.items()}
     tasks = [Task.REFER] if any(record.refs for record in records) else []
     tasks += [Task.REGION] if naming else []
-    tasks = [task for task in tasks if Capability(str(task)) in engine.card.capabilities]
+    tasks = [task for task in tasks if Capability(str(task)) in backend.card.capabilities]
     if tasks:
-        lines = counter.watch(predict(engine, records, tasks))
+        lines = counter.watch(predict(backend, records, tasks))
         for task, report in evaluate_lines(records, lines).tasks.items():
             measures |= {(Task(task), n): m.to_json() for n, m in report.measures.items()}
     return measures, result.pictures
 
 
-def _beside(before: dict[Any, Json], after: dict[Any, Json]) -> list[Json]:
+def _beside(before: Judged, after: Judged) -> list[Json]:
     return [
         {"name": shown, "task": str(task), "before": before[task, name], "after": after[task, name]}
         for task, name, shown in ASKED

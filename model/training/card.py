@@ -80,11 +80,6 @@ def read_story(folder: Path) -> Story:
 
 def card_of(name: str, story: Story) -> str:
     """Returns a model card with the front matter that model hubs read."""
-    names = ", ".join(_plain(label) for label in story.names[:50])
-    rows = [
-        f"| {key} | {_number(m['value'])} | {_number(m['low'])} to {_number(m['high'])} |"
-        for key, m in story.measures.items()
-    ]
     return f"""---
 license: apache-2.0
 library_name: deixis
@@ -93,7 +88,32 @@ pipeline_tag: object-detection
 
 # {_plain(name)}
 
-A Deixis checkpoint: `{_plain(story.parent)}` (version {story.parent_version}), taught the data set
+A Deixis checkpoint: `{_plain(story.parent)}` (version {story.parent_version}), {_learned(story)}
+"""
+
+
+def adapter_card(name: str, story: Story, licence: str) -> str:
+    """Returns the model card of an adapter that a published checkpoint was taught."""
+    return f"""---
+library_name: peft
+pipeline_tag: image-text-to-text
+---
+
+# {_plain(name)}
+
+A LoRA adapter for `{_plain(story.parent, "/")}` (licence: {_plain(licence)}), {_learned(story)}
+It opens with `python app.py --model FOLDER` where that checkpoint can be found.
+"""
+
+
+def _learned(story: Story) -> str:
+    """Returns what both kinds of cards say: what was taught, and how well it went."""
+    names = ", ".join(_plain(label) for label in story.names[:50])
+    rows = [
+        f"| {key} | {_number(m['value'])} | {_number(m['low'])} to {_number(m['high'])} |"
+        for key, m in story.measures.items()
+    ]
+    return f"""taught the data set
 `{_plain(story.data)}` of {story.pictures} pictures by {story.steps} steps in {story.seconds:.0f}
 seconds.
 
@@ -108,15 +128,14 @@ by them, so the numbers are on the friendly side.
 |---|---|---|
 {chr(10).join(rows)}
 
-The licence of the pictures it learned from is not known here; whoever publishes it must know it.
-"""
+The licence of the pictures it learned from is not known here; whoever publishes it must know it."""
 
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, also: str = "") -> str:
     """Returns hostile text so that it stays text in Markdown."""
-    kept = "".join(c if c.isalnum() or c in " ._-" else " " for c in text)
+    kept = "".join(c if c.isalnum() or c in f" ._-{also}" else " " for c in text)
     return " ".join(kept.split())[:100]

@@ -18,13 +18,14 @@ class Order:
 
     Attributes:
         data: folder of the data set.
-        start: folder of the checkpoint to begin with.
+        start: folder of our own checkpoint to begin with; empty if it is a published one.
         folder: of the run.
         out: where the result goes.
         config: the settings, with gaps.
         replay: earlier data.
         accept_refused: train although rows were refused.
         resume: refuse to begin anew.
+        model: name of the published checkpoint to begin with, as for `open_backend`.
     """
 
     data: Path
@@ -35,6 +36,7 @@ class Order:
     replay: Path | None = None
     accept_refused: bool = False
     resume: bool = False
+    model: str = ""
 
 
 def write_settings(order: Order, settings: FineTuneConfig) -> None:

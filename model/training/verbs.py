@@ -171,13 +171,14 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def compare(options: argparse.Namespace) -> int:
     """Writes the before/after board of two checkpoints."""
-    from model.records import read_records
     from model.training import board
-    from model.training.dataset import judged_records
+    from model.training.dataset import earlier_records, judged_records
 
     split, records = judged_records(options.data, options.split, options.limit)
-    general = list(read_records(options.general, options.limit)) if options.general else []
+    general = earlier_records(options.general, options.limit) if options.general else []
     about = {"data": str(options.data), "split": split}
+    if general:
+        about |= {"general_data": str(options.general), "general_records": len(general)}
     told = _Seldom()
     made = board.compare(
         options.before, options.after, records, general, options.out, about, told.progress
@@ -192,6 +193,8 @@ def export(options: argparse.Namespace) -> int:
 
     publish.export(checkpoint.resolve(options.checkpoint), options.out)
     tell("saved", path=str(options.out), what="checkpoint")
+    if options.archive:
+        tell("saved", path=str(publish.pack(options.out)), what="archive")
     if options.repository:
         address = publish.push(options.out, options.repository)
         tell("note", text=f"Pushed to {address}.")

@@ -8,6 +8,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from app.jobs.process import find
 from app.serving import Serving, reopen
 from app.settings import Settings
 from app.teaching import Teaching, Wish
+from model.checkpoint import ADAPTER, sign
 from model.errors import ConfigError, InputError
 from model.types import Answer, Turn
 from tests.fake_training import __file__ as fake_training
@@ -193,6 +195,35 @@ def test_impossible_wishes_are_refused(
     with pytest.raises(InputError, match=reason):
         work.start(wish)
     assert work.runs.queue.all() == []
+
+
+def test_a_run_can_begin_with_the_published_model_of_the_page(settings: Settings) -> None:
+    work = teaching(replace(settings, model="florence-2-base"))
+    a_dataset(work, "cups")
+    adapter = settings.checkpoints / "learned"
+    adapter.mkdir()
+    (adapter / ADAPTER).write_text("{}")
+    sign(adapter)
+    assert work.beginnings() == ["fake-tiny", "florence-2-base"], "nothing on top of an adapter"
+    name = work.start(Wish("cups", start="florence-2-base"))
+    train, compare = work.runs.queue.all()
+    assert train.options["model"] == compare.options["before"] == "florence-2-base"
+    assert "start" not in train.options
+    assert work.runs.get(name).parent == "florence-2-base"
+    assert teaching(replace(settings, model="openai:http://h/v1#m")).beginnings() == ["fake-tiny"]
+    with pytest.raises(InputError, match="no checkpoint"):
+        work.start(Wish("cups", start="learned"))
+
+
+def test_an_adapter_that_a_stopped_run_saved_is_adopted(settings: Settings) -> None:
+    work = teaching(settings)
+    best = work.runs.folder("cups-1") / "best"
+    best.mkdir(parents=True)
+    (best / ADAPTER).write_text("{}")
+    sign(best)
+    work.runs.adopt("cups-1")
+    (found,) = [item for item in work.serving.checkpoints() if item.name == "cups-1"]
+    assert found.problem == ""
 
 
 def a_dataset(work: Teaching, name: str, **report: object) -> None:

@@ -225,15 +225,17 @@ def engine(records: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
         return Oracle(records)
 
     monkeypatch.setitem(sys.modules, "model.engine", SimpleNamespace(load=load))
+    monkeypatch.setattr("model.backends.open_backend", load)
 
 
+@pytest.mark.parametrize("option", ["--checkpoint", "--model"])
 @pytest.mark.usefixtures("engine")
 def test_the_command_line_writes_every_task(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.jsonl"
     arguments = ["--records", str(tmp_path / "set.jsonl.gz"), "--out", str(out), "--limit", "1"]
-    assert main(["--checkpoint", "right", "--task", "all", *arguments]) == 0
+    assert main([option, "right", "--task", "all", *arguments]) == 0
     lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert {line["task"] for line in lines} == set(map(str, Task)) - {"pose"}
     assert {line["id"] for line in lines} == {"dogs"}

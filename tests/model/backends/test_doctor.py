@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from model.__main__ import main
-from model.backends.doctor import Level, need, torchvision
-from model.backends.registry import PUBLISHED
+from model.backends.catalogue import PUBLISHED
+from model.backends.doctor import Level, torchvision
 
 
 def test_no_torchvision_is_fine() -> None:
@@ -29,7 +29,7 @@ def test_a_working_torchvision_is_left_alone() -> None:
 
 def test_a_cpu_needs_twice_the_memory() -> None:
     qwen = PUBLISHED["qwen3-vl-8b"]
-    assert need(qwen, "cpu") == 2 * need(qwen, "cuda")
+    assert qwen.need("cpu") == 2 * qwen.need("cuda")
 
 
 def test_the_doctor_reports(capsys: pytest.CaptureFixture[str]) -> None:

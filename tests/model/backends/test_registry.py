@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from model.backends import registry
+from model.backends.catalogue import FAMILIES, PUBLISHED, adapter
 from model.backends.composed import MaskedBackend, RetrievalBackend
 from model.backends.florence2 import Florence2Backend
-from model.backends.registry import FAMILIES, PUBLISHED, adapter, open_backend, pick_device
+from model.backends.registry import is_published, open_backend, pick_device
 from model.errors import BackendError, CheckpointError
 from model.types import Answer
 from tests.model.backends.conftest import Tiny
@@ -69,6 +70,15 @@ def test_models_that_do_not_go_together_are_refused(tiny: Tiny) -> None:
     mute.card = dataclasses.replace(mute.card, capabilities=frozenset())
     with pytest.raises(BackendError, match="adds nothing"):
         registry._join([served, mute])
+
+
+def test_one_whole_published_checkpoint_is_told_from_all_else(tiny: Tiny, tmp_path: Path) -> None:
+    for name in ("qwen3-vl-2b", "QWEN3-VL-2B:4bit", "Qwen/Qwen3-VL-2B", str(tiny("florence2"))):
+        assert is_published(name), name
+    (tmp_path / "adapter_config.json").write_text("{}")
+    others = ("checkpoints/deixis-tiny", "openai:http://h/v1#m", "florence-2-base+sam-base", "x")
+    for name in (*others, str(tmp_path), "x" * 300):
+        assert not is_published(name), name
 
 
 @pytest.mark.parametrize(

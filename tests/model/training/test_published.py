@@ -11,15 +11,18 @@ import torch
 
 from model.backends import open_backend
 from model.backends.generation import GenerativeBackend
-from model.errors import CapabilityError, CheckpointError, RecordError
+from model.errors import CapabilityError, CheckpointError, ConfigError, RecordError
 from model.records import Expression, GroundedPhrase, LabelledObject, PictureFile, Record
-from model.training.published import Tuning, board, lessons, tune, tune_backend
+from model.training.config import FineTuneConfig
+from model.training.published import Tuner, Tuning, fill_in, teachable
+from model.training.published_lessons import lessons
 from model.types import Box, Size
 from tests.model.backends.tiny import FAMILIES, build, picture
 
 SQUARE, CIRCLE = Box(0.125, 20 / 120, 0.4375, 70 / 120), Box(0.5625, 40 / 120, 0.875, 0.75)
 KINDS = ["florence2", "paligemma", "qwen2_5_vl", "qwen3_vl"]
-TUNING = Tuning(steps=16, rate=1e-2, rank=8, lessons=2)
+TUNING = Tuning(rate=1e-2, rank=8, alpha=16, lessons=2)
+STEPS = 16
 LOUD = 25
 """A random head whispers, and it stays as it is; made loud, what comes before can be heard."""
 
@@ -89,7 +92,8 @@ def test_a_family_learns_and_its_adapter_opens(
 
     before = loss(backend)
     frozen = {name: value.clone() for name, value in backend.model.named_parameters()}
-    losses = tune_backend(backend, str(folder), [record], tmp_path / "tuned", TUNING)
+    tuner = Tuner(backend, str(folder), TUNING)
+    losses = [tuner.learn(lambda random: record, step / STEPS) for step in range(STEPS)]
     assert sum(losses[-4:]) < 0.7 * sum(losses[:4])
     assert loss(backend) < 0.7 * before
     for name, value in backend.model.named_parameters():
@@ -97,55 +101,37 @@ def test_a_family_learns_and_its_adapter_opens(
             assert torch.equal(value, frozen[name.replace(".base_layer", "")])
         else:
             assert "language_model" in name  # what sees the picture stays as it is
+    (tmp_path / "tuned").mkdir()
+    tuner.save_adapter(tmp_path / "tuned")
     again = opened(tmp_path / "tuned")
     assert loss(again) == pytest.approx(loss(backend), rel=1e-3)
     assert again.card.name == "tuned"
     assert again.card.version != backend.card.version
-
-
-@pytest.fixture(scope="module")
-def florence(root: Path) -> Path:
-    return build("florence2", root / "plain")
-
-
-def test_an_adapter_without_safetensors_is_refused(
-    florence: Path, record: Record, tmp_path: Path
-) -> None:
-    out = tmp_path / "tuned"
-    assert len(tune(str(florence), [record], out, Tuning(steps=1, lessons=1), device="cpu")) == 1
-    (out / "adapter_model.safetensors").rename(out / "adapter_model.bin")
+    (tmp_path / "tuned" / "adapter_model.safetensors").rename(tmp_path / "tuned" / "adapter.bin")
     with pytest.raises(CheckpointError, match=r"adapter_model\.safetensors"):
-        opened(out)
+        opened(tmp_path / "tuned")
 
 
-def test_stopping_writes_what_was_learned(florence: Path, record: Record, tmp_path: Path) -> None:
-    told: list[int] = []
-    losses = tune(
-        str(florence), [record], tmp_path / "tuned", Tuning(steps=50, lessons=1), device="cpu",
-        progress=lambda step, _: told.append(step), stop=lambda: len(told) == 2,
-    )  # fmt: skip
-    assert (len(losses), told) == (2, [1, 2])
-    assert (tmp_path / "tuned" / "adapter_config.json").is_file()
+def test_what_cannot_be_taught_says_so(root: Path) -> None:
+    for kind in ("sam", "kosmos2"):
+        with pytest.raises(CapabilityError, match="Florence-2"):
+            teachable(open_backend(str(build(kind, root / kind)), "cpu"))
 
 
-def test_records_that_teach_nothing_are_refused(
-    florence: Path, record: Record, tmp_path: Path
-) -> None:
+def test_records_that_teach_nothing_are_refused(root: Path, record: Record) -> None:
     empty = Record("b", record.size, record.file)
+    tuner = Tuner(opened(build("florence2", root / "empty")), "empty", TUNING)
     with pytest.raises(RecordError, match="nothing"):
-        tune(str(florence), [empty], tmp_path / "tuned", Tuning(steps=1), device="cpu")
-    assert not (tmp_path / "tuned").exists()
+        tuner.learn(lambda random: empty, 0.0)
+    assert tuner.step == 0
 
 
-def test_families_that_cannot_be_taught_say_so(root: Path, record: Record, tmp_path: Path) -> None:
-    sam = build("sam", root / "sam")
-    with pytest.raises(CapabilityError, match="Florence-2"):
-        tune(str(sam), [record], tmp_path / "tuned", device="cpu")
-
-
-def test_the_board_measures_a_published_family(
-    florence: Path, record: Record, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(GenerativeBackend, "max_tokens", 4)
-    metrics = board(opened(florence), [record])
-    assert {"refer", "region", "caption"} <= set(metrics.to_json()["tasks"])
+def test_settings_are_filled_in_with_reasons_and_others_refused() -> None:
+    config, reasons = fill_in(FineTuneConfig(epochs=2), 20, earlier=False)
+    assert (config.mode, config.batch, config.steps, config.replay_share) == ("lora", 8, 5, 0.0)
+    assert any("seen 2 times" in reason for reason in reasons)
+    timed, _ = fill_in(FineTuneConfig(minutes=5), 20, earlier=True)
+    assert timed.steps == 1_000_000
+    assert timed.replay_share == FineTuneConfig().replay_share
+    with pytest.raises(ConfigError, match=r"'full'.*auto or lora"):
+        fill_in(FineTuneConfig(mode="full"), 20, earlier=False)
