@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from model.batch import pad_names
 from model.encoded import Encoded, Prefix
 from model.groundings import SAME_NAME, SAME_PHRASE, to_grounding
 from model.mechanisms import Telling, conversation_class, detected, located
+from model.naming import Lexicon
 from model.preprocess import PREPROCESS_VERSION, Letterbox
 from model.tokens import (
     REGION_NAME,
@@ -78,6 +80,7 @@ class Engine(Backend):
         )
         self._conversation = conversation_class(tree.mechanism)
         self.trust = tree.trust
+        self._lexicon = Lexicon(self.card.vocabulary)
         self._names: dict[str, Tensor] = {}
         self._lock = threading.RLock()
 
@@ -129,8 +132,10 @@ class Engine(Backend):
             yield from self._describe_all(encoded, cut, stop)
         else:
             talk = self._conversation(self.model, self.vocabulary, encoded, cut)
-            answer = talk.answer(question, slots, shapes, MAX_TOKENS, stop, history)
-            yield from self._in_turn(answer)
+            answer = self._in_turn(talk.answer(question, slots, shapes, MAX_TOKENS, stop, history))
+            if task is Capability.CAPTION:
+                answer = (self._linked(event, encoded, question, cut) for event in answer)
+            yield from answer
 
     def _in_turn(self, events: Iterator[Event]) -> Iterator[Event]:
         """Yields events, the lock held only while one is made.
@@ -143,6 +148,24 @@ class Engine(Backend):
             if event is None:
                 return
             yield event
+
+    def _linked(self, event: Event, encoded: Encoded, question: str, cut: float) -> Event:
+        """Returns a finished description with places for the things it names without one.
+
+        The model ties to places what it is sure of while it writes; when the whole sentence is
+        there, whatever else it names is looked for.
+        """
+        if not isinstance(event, Answer):
+            return event
+        claimed = [(g.phrase.start or 0, g.phrase.end or 0) for g in event.groundings]
+        spans = [
+            (start, end)
+            for start, end in self._lexicon.mentions(event.text)
+            if all(end <= a or b <= start for a, b in claimed)
+        ]
+        more = self._forced(encoded, question, event.text, spans, cut).groundings if spans else ()
+        every = sorted((*event.groundings, *more), key=lambda g: g.phrase.start or 0)
+        return replace(event, groundings=tuple(every))
 
     @torch.inference_mode()
     def detect(

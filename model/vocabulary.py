@@ -1,7 +1,7 @@
 """Class names of the label spaces, in their official order, and other words for the same things.
 
 A word may stand for two classes where English does so ("bike"). Matching text against these words
-is `model.metrics.naming`; here are only the words.
+is `model.naming`; here are only the words.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ DEFINITIONS: dict[str, str] = {
     "refer": "acc50: the best box overlaps the object's by IoU 0.5 or more",
     "ground": "recall1: the phrase's best box overlaps any of its objects by IoU 0.5 or more; "
     "word_iou: boxes of the words inside a phrase against its nearest object",
-    "region": "top1: the head noun of the text names the class, see model/metrics/naming.py; "
+    "region": "top1: the head noun of the text names the class, see model/naming.py; "
     "top1_large: boxes of at least 32² pixels",
     "click": "as region; box_iou, box_acc50: the answer's best box against the object's",
     "caption": "CIDEr-D times 100 against all captions of a picture, document frequencies from the "

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from model.metrics.naming import Lexicon, tokens
+from model.naming import Lexicon, tokens
 from model.records import LabelledObject, Record
 from model.types import Answer, Finish
 from model.vocabulary import COCO_NAMES, GROUPS, plural

@@ -9,7 +9,7 @@ from model.metrics.cider import cider_d, tokenize
 from model.metrics.items import Item
 from model.metrics.localization import is_hit
 from model.metrics.measures import Measure
-from model.metrics.naming import Lexicon
+from model.naming import Lexicon
 
 LARGE_PX = 32 * 32
 """Area in pixels of the packed picture from which a box is not small any more."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from model.metrics.naming import Lexicon
+from model.naming import Lexicon
 from model.vocabulary import COCO_NAMES
 from tests.browser.conftest import Visits, served
 from tests.browser.visitor import Visitor

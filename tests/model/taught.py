@@ -68,6 +68,11 @@ def drawn(*boxes: Box) -> tuple[Region, ...]:
     return tuple(Region(f"@{number}", box) for number, box in enumerate(boxes, 1))
 
 
+def moved(box: Box) -> Box:
+    """Returns a box as a detector might see it: not quite the true one."""
+    return Box(box.x0 - 0.03, box.y0 - 0.02, box.x1 - 0.04, box.y1 + 0.03)
+
+
 def lesson() -> Lesson:
     """Returns one example of each task about one picture."""
     here, there = drawn(tiny.LEFT), drawn(tiny.RIGHT)
@@ -79,6 +84,8 @@ def lesson() -> Lesson:
         Turn("What is @1?", Answer("red square"), here),
         Turn("Describe @1.", Answer("the red one"), here),
         Turn("Describe @1.", Answer("the blue one"), there),
+        Turn("Describe @1.", Answer("the red one"), drawn(moved(tiny.LEFT))),
+        Turn("Describe @1.", Answer("the blue one"), drawn(moved(tiny.RIGHT))),
         Turn("What is @1?", tiny.grounded("blue square", ("blue square", tiny.RIGHT)),
              (Region("@1", CLICK),)),
         Turn("Describe this picture.", tiny.grounded(CAPTION, *caption)),

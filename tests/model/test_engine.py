@@ -13,6 +13,7 @@ from model import boxes
 from model.backends.base import EncodedPicture
 from model.engine import Engine, load
 from model.errors import CapabilityError, CheckpointError, QuestionError, RegionError
+from model.naming import Lexicon
 from model.tokens import Special
 from model.types import (
     Answer,
@@ -84,6 +85,23 @@ def test_a_description_streams_and_ties_its_phrases_to_places(taught: Engine) ->
     words = {word.phrase.text: word.box for word in whole.word_boxes}
     assert _overlap(words["red"], tiny.LEFT) > 0.5
     assert _overlap(words["blue"], tiny.RIGHT) > 0.5
+
+
+def test_what_a_description_names_without_a_place_is_looked_for(taught: Engine) -> None:
+    """Only whole phrases that nothing claims, and only in descriptions."""
+    lexicon, taught._lexicon = taught._lexicon, Lexicon(["square"])
+    try:
+        encoded = taught.encode(tiny.picture()).state
+        claimed = taught.caption(tiny.picture())
+        bare = replace(claimed, groundings=claimed.groundings[:1])
+        more = taught._linked(bare, encoded, "Describe this picture.", 0.3)  # type: ignore[arg-type]
+        again = taught._linked(claimed, encoded, "Describe this picture.", 0.3)  # type: ignore[arg-type]
+    finally:
+        taught._lexicon = lexicon
+    assert again == claimed
+    assert isinstance(more, Answer)
+    assert [g.phrase.text for g in more.groundings] == ["a red square", "a blue square"]
+    _assert_found(more.groundings[1], tiny.RIGHT)
 
 
 @pytest.mark.parametrize(("question", "wanted", "boxes"), QUESTIONS)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from model.metrics.naming import Lexicon, tokens
+from model.naming import Lexicon, tokens
 from model.records import read_records
 from model.vocabulary import COCO_NAMES
 
@@ -72,3 +75,28 @@ def test_it_agrees_with_phrases_aligned_to_boxes(shared: Path) -> None:
     ]
     right = sum(label in LEXICON.classes(phrase) for phrase, label in pairs)
     assert right / len(pairs) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("text", "phrases"),
+    [
+        ("A man riding a large brown horse.", ["A man", "a large brown horse"]),
+        ("two people and a hot dog", ["two people", "a hot dog"]),
+        ("man after dog", ["man", "dog"]),
+        ("his on a horse", ["a horse"]),
+        ("a very very very very old horse", ["horse"]),
+        ("people, dogs; the men", ["people", "dogs", "the men"]),
+        ("nothing of the kind", []),
+        ("", []),
+    ],
+)
+def test_mentions_are_noun_phrases(text: str, phrases: list[str]) -> None:
+    lexicon = Lexicon(["person", "horse", "dog", "hot dog"])
+    assert [text[start:end] for start, end in lexicon.mentions(text)] == phrases
+
+
+@given(st.text(max_size=80))
+def test_mentions_of_any_text_are_ordered_and_apart(text: str) -> None:
+    spans = Lexicon(["person", "horse"]).mentions(f"a man {text} two horses")
+    assert all(start < end for start, end in spans)
+    assert all(a[1] <= b[0] for a, b in pairwise(spans))

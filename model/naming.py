@@ -24,12 +24,23 @@ BOUNDARIES = frozenset(
 )
 """Words that end a noun phrase; words in -ing do as well unless they are part of a name."""
 
-_TOKEN = re.compile(r"[a-z0-9]+|[,.;:!?]")
+DETERMINERS = frozenset(
+    (
+        *("a", "an", "the", "this", "that", "these", "those", "some", "several", "many", "another"),
+        *("his", "her", "its", "their", "one", "two", "three", "four", "five", "six", "seven"),
+        *("eight", "nine", "ten", "both", "other"),
+    )
+)
+"""Words that begin a noun phrase."""
+MOST_MODIFIERS = 4
+"""Words between a determiner and its noun."""
+
+_TOKEN = re.compile(r"[A-Za-z0-9]+|[,.;:!?]")
 
 
 def tokens(text: str) -> list[str]:
     """Returns lower-case words and punctuation marks; "man's" is "man", "s"."""
-    return _TOKEN.findall(text.lower())
+    return [token.lower() for token in _TOKEN.findall(text)]
 
 
 class Lexicon:
@@ -65,6 +76,29 @@ class Lexicon:
             at += length
         return found
 
+    def mentions(self, text: str) -> list[tuple[int, int]]:
+        """Returns the character spans of the noun phrases that name one of the classes.
+
+        A phrase begins with its determiner, if one stands close before the name.
+
+        Example:
+            >>> text = "a man walks his small dog past cars"
+            >>> [text[a:b] for a, b in Lexicon(["person", "dog", "car"]).mentions(text)]
+            ['a man', 'his small dog', 'cars']
+        """
+        found = list(_TOKEN.finditer(text))
+        words = [match.group().lower() for match in found]
+        spans: list[tuple[int, int]] = []
+        at = free = 0
+        while at < len(words):
+            length, classes = self._match(words, at)
+            if classes:
+                first = _determined(words, free, at)
+                spans.append((found[first].start(), found[at + length - 1].end()))
+                free = at + length
+            at += length
+        return spans
+
     def _match(self, words: Sequence[str], at: int) -> tuple[int, frozenset[str]]:
         """Returns length and classes of the longest name that starts at `at`, or (1, empty)."""
         for length in range(min(self._longest, len(words) - at), 0, -1):
@@ -76,3 +110,13 @@ class Lexicon:
 
 def _ends_phrase(word: str) -> bool:
     return word in BOUNDARIES or not word.isalnum() or (word.endswith("ing") and len(word) > 5)
+
+
+def _determined(words: Sequence[str], lowest: int, noun: int) -> int:
+    """Returns where the noun phrase of a noun begins: at its determiner, else at itself."""
+    for at in range(noun - 1, max(lowest, noun - 1 - MOST_MODIFIERS) - 1, -1):
+        if words[at] in DETERMINERS:
+            return at
+        if _ends_phrase(words[at]):
+            break
+    return noun
