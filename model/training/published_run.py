@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from time import monotonic, time
 from typing import Any
 
 from safetensors import SafetensorError
@@ -34,7 +34,7 @@ class PublishedRun:
         Raises:
             DeixisError: the data, the model or the run folder cannot be used.
         """
-        self._began = time.monotonic()
+        self._began = monotonic()
         self.order = order
         saved = read_settings(order)
         if saved is None and order.resume:
@@ -60,7 +60,7 @@ class PublishedRun:
     @property
     def seconds(self) -> float:
         """Seconds this run has taken, stops left out."""
-        return self._before + time.monotonic() - self._began
+        return self._before + monotonic() - self._began
 
     def close(self) -> None:
         """Frees the model."""
@@ -108,7 +108,7 @@ class PublishedRun:
 
     def _examine(self) -> None:
         """Looks at the validation pictures; keeps the adapter if it is the best so far."""
-        began, notes, step = time.monotonic(), self._notes, self.tuner.step
+        began, notes, step = monotonic(), self._notes, self.tuner.step
         result = exam.hold_with(self.backend, self.data.val[: self.config.val_pictures])
         best = notes["best"] is None or result.value >= notes["best"]
         if best:
@@ -116,7 +116,7 @@ class PublishedRun:
             self._keep(result)
         notes["worse"] = 0 if best else notes["worse"] + 1
         notes["exams"] = int(self._progress() * self.config.evaluations)
-        notes["exam_step"], notes["exam_s"] = step, time.monotonic() - began
+        notes["exam_step"], notes["exam_s"] = step, monotonic() - began
         samples = self.order.folder / "samples" / f"{step:06d}.json"
         exam.write_samples(samples, result, step, self.backend.card.threshold)
         row = {"step": step, "measures": result.measures, "best": best}
@@ -206,7 +206,7 @@ class PublishedRun:
 
     def _log(self, row: dict[str, Any]) -> None:
         with (self.order.folder / "log.jsonl").open("a") as file:
-            file.write(json.dumps({**row, "time": round(time.time(), 1)}) + "\n")
+            file.write(json.dumps({**row, "time": round(time(), 1)}) + "\n")
 
     def _tell_plan(self, reasons: list[str]) -> None:
         data = self.data

@@ -23,7 +23,7 @@ from tests.model.backends.tiny import picture
 
 def test_importing_the_door_is_cheap() -> None:
     code = (
-        "import sys, model.backends, model.backends.registry as r; "
+        "import sys, model.backends, model.backends.catalogue as r; "
         "[r.adapter(kind) for kind in r.FAMILIES]; "
         "print([m for m in ('torch', 'transformers', 'httpx') if m in sys.modules])"
     )

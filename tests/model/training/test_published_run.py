@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -155,14 +156,19 @@ def test_the_command_teaches_and_compares(
 
 
 def test_the_budget_ends_a_run_and_is_told(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    timed = replace(QUICK, steps=0, minutes=0.02)  # 1.2 s
+    clock = itertools.count()  # a second passes at every look
+    monkeypatch.setattr("model.training.published_run.monotonic", lambda: float(next(clock)))
+    timed = replace(QUICK, steps=0, minutes=0.5)
     capsys.readouterr()
     assert run(order(root, tmp_path, timed))
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     plan = next(event for event in events if event["event"] == "plan")
-    assert plan["minutes"] == 0.02
+    assert plan["minutes"] == 0.5
     last = [event for event in events if event["event"] == "step"][-1]
     assert last["steps"] == last["step"]
     assert last["eta"] == 0
