@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 CORRECTIONS = "my-corrections"
+RECORDS = "records:"
+"""Stands for the records that the settings name, where earlier data is chosen."""
 _UPLOAD_AGE = 86_400
 
 
@@ -149,6 +151,34 @@ class Datasets:
         shutil.rmtree(going, ignore_errors=True)
         folder.rename(going)
         shutil.rmtree(going, ignore_errors=True)
+
+    # --- earlier data ----------------------------------------------------------------------------
+
+    def earlier(self, records: Path, without: str) -> list[str]:
+        """Returns what can be taken as earlier data, the best first: `RECORDS`, or data sets.
+
+        Args:
+            records: the settings' own, which may be missing.
+            without: name of the data set that is taught.
+        """
+        names = [item.name for item in self.all() if item.report.usable and item.name != without]
+        return [RECORDS] * records.exists() + names
+
+    def place_of(self, chosen: str, records: Path, without: str) -> Path | None:
+        """Returns where chosen earlier data lies; None for none.
+
+        Raises:
+            InputError: it is what is taught itself, or not there.
+        """
+        if not chosen:
+            return None
+        if chosen == RECORDS:
+            if not records.exists():
+                raise InputError(words.FOLDER_MISSING.format(path=records))
+            return records
+        if chosen == without:
+            raise InputError(words.EARLIER_SAME.format(name=chosen))
+        return self.get(chosen).folder
 
     # --- what may be imported --------------------------------------------------------------------
 

@@ -138,13 +138,13 @@ class Runs:
             folder=self.folder(name),
         )
 
-    def start(self, name: str, options: Json, general: bool) -> None:
+    def start(self, name: str, options: Json, general: Path | None) -> None:
         """Puts a training run in the queue, and its comparison behind it.
 
         Args:
             name: of the run.
             options: of `train`.
-            general: whether general skill is checked too.
+            general: earlier data that general skill is checked on, too.
 
         Raises:
             ConfigError: the queue is full.
@@ -154,11 +154,13 @@ class Runs:
 
     def go_on(self, name: str) -> None:
         """Lets a run that has ended go on where it was saved, and compares again."""
-        training = self.queue.again(self.get(name).job.id)
-        self._compare(training, general=False, after=training)
+        run = self.get(name)
+        training = self.queue.again(run.job.id)
+        before = run.comparison.options.get("general") if run.comparison else None
+        self._compare(training, Path(before) if before else None, after=training)
 
-    def compare(self, name: str, general: bool) -> None:
-        """Compares a checkpoint with what it began with once more.
+    def compare(self, name: str, general: Path | None) -> None:
+        """Compares a checkpoint with what it began with once more, also on earlier data.
 
         Raises:
             InputError: there is no such run, or it has saved nothing yet.
@@ -166,14 +168,14 @@ class Runs:
         self.adopt(name)
         self._compare(self.get(name).job, general)
 
-    def _compare(self, training: Job, general: bool, after: Job | None = None) -> None:
+    def _compare(self, training: Job, general: Path | None, after: Job | None = None) -> None:
         options = training.options
         wanted: Json = {
             "before": begun_with(training),
             "after": Path(options["out"]),
             "data": Path(options["data"]),
             "out": self.folder(run_name(training)) / "board",
-            "general": present(self._settings.general) if general else None,
+            "general": general,
             "limit": COMPARED,
         }
         self.queue.submit("compare", wanted, after=after)
@@ -221,11 +223,6 @@ def begun_with(job: Job) -> str:
 def run_name(job: Job) -> str:
     """Returns the name of the run that a job belongs to."""
     return Path(job.options["out"] if job.verb == "train" else job.options["after"]).name
-
-
-def present(path: Path) -> Path | None:
-    """Returns a path if something is there."""
-    return path if path.exists() else None
 
 
 def read_json(path: Path) -> Mapping[str, Any]:

@@ -64,7 +64,7 @@ class Settings:
         ("data", "datasets"), "folders whose data sets the admin may import, by commas", _names
     )
     replay: Path = _option(Path("data/coco-train.jsonl.gz"), "earlier records to mix in", Path)  # noqa: RUF009
-    general: Path = _option(Path("data/coco-val.jsonl.gz"), "records of general skill", Path)  # noqa: RUF009
+    general: Path = _option(Path("assets/samples.jsonl"), "records of general skill", Path)  # noqa: RUF009
     threads: int = _option(0, "CPU threads of the model; 0 leaves the choice to it")
     concurrency: int = _option(2, "answers computed at the same time")
     queue_size: int = _option(64, "requests that wait before further ones are turned away")

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from app import words
 from app.datasets import CORRECTIONS, Dataset, Datasets
 from app.jobs import Job, Jobs, Trail, checked_name
-from app.runs import COMMAND, Run, Runs, Trails, present
+from app.packing import Packing
+from app.runs import COMMAND, Run, Runs, Trails
 from app.serving import EMBEDDED
 from model.backends import is_published
 from model.errors import InputError
@@ -38,8 +39,8 @@ class Wish:
         mode: one of `MODES`.
         minutes: of training.
         accepted: whether refused rows are agreed to.
-        replay: whether earlier data is mixed in.
-        general: whether general skill is checked too.
+        replay: earlier data that is mixed in, as `Datasets.earlier` names it; empty for none.
+        general: earlier data that general skill is checked on; empty for none.
     """
 
     data: str
@@ -48,8 +49,8 @@ class Wish:
     mode: str = "auto"
     minutes: float = 10.0
     accepted: bool = False
-    replay: bool = False
-    general: bool = False
+    replay: str = ""
+    general: str = ""
 
 
 class Teaching:
@@ -68,13 +69,14 @@ class Teaching:
         self.datasets = Datasets(settings)
         self.imports = Jobs(settings.teaching / "imports", command=command)
         self.runs = Runs(settings, command)
+        self.packing = Packing(settings, command)
         self._trails = Trails()
         self._lock = threading.Lock()
 
     def watch(self) -> None:
-        """Keeps both queues moving from now on."""
-        self.imports.watch()
-        self.runs.queue.watch()
+        """Keeps all queues moving from now on."""
+        for queue in (self.imports, self.runs.queue, self.packing.queue):
+            queue.watch()
 
     # --- data ------------------------------------------------------------------------------------
 
@@ -164,6 +166,8 @@ class Teaching:
         """
         dataset = self._checked(wish)
         beginning = self._beginning(wish.start)
+        general = self.datasets.place_of(wish.general, self.settings.general, wish.data)
+        replay = self.datasets.place_of(wish.replay, self.settings.replay, wish.data)
         with self._lock:
             name = self._name(wish, dataset)
             options = {
@@ -172,10 +176,10 @@ class Teaching:
                 **beginning,
                 "mode": wish.mode,
                 "minutes": f"{wish.minutes:g}",
-                "replay": present(self.settings.replay) if wish.replay else None,
+                "replay": replay,
                 "accept-refused": dataset.report.needs_consent,
             }
-            self.runs.start(name, options, wish.general)
+            self.runs.start(name, options, general)
         return name
 
     def _checked(self, wish: Wish) -> Dataset:
@@ -251,6 +255,29 @@ class Teaching:
                 raise InputError(words.RUN_NEEDED.format(name=name))
         self.serving.delete(name)
         self.runs.delete(name)
+        self.packing.forget(name)
+
+    def compare(self, name: str, general: str) -> None:
+        """Compares before and after of a run once more.
+
+        Raises:
+            InputError: there is no such run, it has saved nothing, or `general` cannot be used.
+        """
+        data = self.runs.get(name).data.name
+        self.runs.compare(name, self.datasets.place_of(general, self.settings.general, data))
+
+    def take_home(self, name: str, repository: str = "") -> None:
+        """Begins to pack a checkpoint, and to push it if a repository is named.
+
+        Raises:
+            InputError: there is no such checkpoint, or it cannot be pushed.
+            ConfigError: too many wait.
+        """
+        for item in self.serving.checkpoints():
+            if item.name == name and not item.problem:
+                self.packing.start(item.folder, repository)
+                return
+        raise InputError(words.SERVE_UNKNOWN.format(name=f"{name!r:.60}"))
 
 
 def _out(job: Job) -> str:

@@ -214,7 +214,7 @@ TEACH_NO_TOKEN = (
     "The owner has not set a password yet: it is the environment variable DEIXIS_ADMIN_TOKEN, a "
     "secret on a Space."
 )
-TEACH_STEPS = ("1 Choose data", "2 Train", "3 Before and after", "4 Checkpoints")
+TEACH_STEPS = ("1 Choose data", "2 Train", "3 Before and after", "4 Checkpoints", "5 Take home")
 
 DATA_LABEL = "Data set"
 DATA_EMPTY = (
@@ -282,10 +282,21 @@ HARDWARE_ZERO = (
     "short bursts that are saved: choose few minutes, and Go on for more."
 )
 HARDWARE_SPACE = "A Space forgets what was trained when it restarts, unless it has a storage."
-REPLAY = "Mix in pictures of the earlier training, against forgetting"
-REPLAY_MISSING = "To mix in earlier pictures, put their records at {path} (--replay)."
-GENERAL = "Also check general skill, so that forgetting is seen"
-GENERAL_MISSING = "To check general skill, put records at {path} (--general)."
+EARLIER_NONE = "nothing"
+EARLIER_RECORDS = "the records in {name}"
+EARLIER_SAME = "{name} is what is taught itself; choose other data, or nothing."
+REPLAY = "Mix in against forgetting"
+REPLAY_HINT = (
+    "Pictures with boxes of what it knows already: records at {path} (--replay), or any data set "
+    "imported in step 1, such as COCO."
+)
+REPLAY_MISSING = "There are none yet, so what it knew may be forgotten."
+GENERAL = "Also check general skill on"
+GENERAL_HINT = (
+    "Measured before and after, so that forgetting is seen: records at {path} (--general), or any "
+    "data set imported in step 1. A few pictures show a collapse, hundreds show a point or two."
+)
+GENERAL_MISSING = "There are none yet, so forgetting would not be seen."
 MORE = "Name and starting point"
 NAME_LABEL = "Name of the new checkpoint"
 NAME_HINT = "Empty: named after the data"
@@ -335,7 +346,7 @@ BOARD_WAITS = "{after} will be compared with {before} when training is done."
 BOARD_FAILED = "The comparison did not come about: {message}"
 BOARD_TITLE = "{after} against {before}, on {count} {split}"
 BOARD_HEAD = ("measure", "#before", "#after", "#change")
-BOARD_GENERAL = "General skill"
+BOARD_GENERAL = "General skill, on {count} pictures of {data}"
 BOARD_MORE = "{count} more measures"
 BOARD_NO_GENERAL = "General skill was not checked."
 BOARD_SURE, BOARD_UNSURE = "beyond chance", "within chance"
@@ -359,6 +370,26 @@ CHECKPOINT_SERVE, CHECKPOINT_DELETE = "Serve", "Delete"
 CHECKPOINT_SURE = "Yes, delete it and its training run for good"
 CHECKPOINT_TICK = "Tick the box below first: what is deleted does not come back."
 CHECKPOINT_DELETED = "{name} is deleted."
+
+PACK_LEAD = (
+    "A folder that is ready to push, in one ZIP: weights, tokenizer, configuration and a model "
+    "card with what was measured."
+)
+PACK = "Pack as a ZIP"
+PACK_FILE = "Download"
+PACKING = "{name} is checked and packed …"
+PACKED = "{name} is packed."
+PACKING_ALREADY = "{name} is being packed already."
+PACK_FAILED = "{name} was not packed: {message}"
+PUSH_TITLE = "Push to a model hub"
+PUSH_LABEL = "Repository"
+PUSH_HINT = "OWNER/NAME; made if it is not there"
+PUSH = "Pack and push"
+PUSH_NAMELESS = "Write where to push to, as OWNER/NAME."
+PUSH_NO_TOKEN = (
+    "To push, start this page with a token that may write in the environment variable {token} (a "
+    "secret on a Space). Nothing else here needs one."
+)
 NOT_ADMIN = "Only the owner of this page can do this; log in at /admin."
 
 

@@ -168,8 +168,24 @@ def compare(options: argparse.Namespace) -> int:
     }  # fmt: skip
     if options.general:
         board["general"] = [{"name": "AP", "task": "detect", "before": high, "after": low}]
+        board |= {"general_data": options.general, "general_records": 8}
     (out / "board.json").write_text(json.dumps(board))
     say("board", path=str(out / "board.json"), measures=board["measures"])
+    return 0
+
+
+def export(options: argparse.Namespace) -> int:
+    out, checkpoint = Path(options.out), Path(options.checkpoint)
+    out.mkdir(parents=True)
+    with zipfile.ZipFile(out.with_name(f"{out.name}.zip"), "w") as archive:
+        for path in checkpoint.iterdir():
+            archive.write(path, f"{out.name}/{path.name}")
+    say("saved", path=str(out), what="checkpoint")
+    if options.repository:
+        if "/" not in options.repository:
+            say("end", exit_code=1, message=f"{options.repository!r} is no OWNER/NAME.")
+            return 1
+        say("note", text=f"Pushed to https://hub.example/{options.repository}.")
     return 0
 
 
@@ -180,6 +196,7 @@ def main() -> int:
         ("import", import_, ("out",)),
         ("train", train, ("data", "out", "run-folder", "start", "mode", "minutes", "replay")),
         ("compare", compare, ("before", "after", "data", "out", "general", "limit")),
+        ("export", export, ("out", "repository")),
     ):
         known = verbs.add_parser(verb, allow_abbrev=False)
         known.set_defaults(run=run)
@@ -187,6 +204,9 @@ def main() -> int:
             known.add_argument(f"--{name}")
         if verb == "import":
             known.add_argument("source")
+        if verb == "export":
+            known.add_argument("checkpoint")
+            known.add_argument("--archive", action="store_true")
         if verb == "train":
             known.add_argument("--accept-refused", action="store_true")
     options = parser.parse_args()

@@ -13,7 +13,7 @@ from app.phrases import escape
 from app.runs import read_json
 from app.teach import panels, sheets, tables
 from app.teach.album import Album
-from app.teach.section import Look, Part, Tab, Updates, html, shown
+from app.teach.section import Look, Part, Tab, Updates, earlier, html, shown
 from model.checkpoint import is_there
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ class Results:
     serve: gr.Button = field(init=False)
     back: gr.Button = field(init=False)
     compare: gr.Button = field(init=False)
-    general: gr.Checkbox = field(init=False)
+    general: gr.Dropdown = field(init=False)
+    again: gr.Row = field(init=False)
     said: gr.HTML = field(init=False)
     state: gr.HTML = field(init=False)
     tab: Tab = field(init=False)
@@ -47,14 +48,9 @@ class Results:
             )
             self.back = gr.Button(words.BACK, visible=False, size="md", elem_id="back")
         self.album = Album(words={"enlarged": words.ENLARGED}, elem_id="board-pictures")
-        there = self.work.settings.general.exists()
-        with gr.Row():
-            self.general = gr.Checkbox(
-                there, label=words.GENERAL, visible=False, interactive=there, scale=3
-            )
-            self.compare = gr.Button(
-                words.COMPARE, visible=False, size="sm", scale=1, elem_id="compare"
-            )
+        with gr.Row(visible=False) as self.again:
+            self.general = gr.Dropdown([], label=words.GENERAL, interactive=True, scale=3)
+            self.compare = gr.Button(words.COMPARE, size="sm", scale=1, elem_id="compare")
 
     def wire(self, tab: Tab) -> None:
         """Connects its events."""
@@ -65,7 +61,7 @@ class Results:
 
     def components(self) -> list[Any]:
         """Returns all components it may change."""
-        return [self.board, self.album, self.serve, self.back, self.compare, self.general,
+        return [self.board, self.album, self.serve, self.back, self.again, self.general,
                 self.said, self.state]  # fmt: skip
 
     # --- events ----------------------------------------------------------------------------------
@@ -80,16 +76,12 @@ class Results:
         return self.tab.act(request, chosen, seen, self.said, self.work.serving.go_back)
 
     def on_compare(
-        self, general: bool, chosen: str, seen: dict[str, Any], request: gr.Request
+        self, general: str, chosen: str, seen: dict[str, Any], request: gr.Request
     ) -> Updates:
         """Compares before and after once more."""
         name = str(seen.get("run") or "")
         return self.tab.act(
-            request,
-            chosen,
-            seen,
-            self.said,
-            lambda: self.work.runs.compare(name, bool(general)),
+            request, chosen, seen, self.said, lambda: self.work.compare(name, general or "")
         )
 
     # --- what is shown ---------------------------------------------------------------------------
@@ -114,8 +106,9 @@ class Results:
             bool(serving.before) and not serving.loading,
             value=words.BACK_TO.format(name=serving.before),
         )
-        yield shown(self.compare, ready and run is not None and not run.alive)
-        yield shown(self.general, ready and run is not None and not run.alive)
+        yield shown(self.again, ready and run is not None and not run.alive)
+        taught = run.data.name if run else ""
+        yield earlier(self.general, self.work, self.work.settings.general, taught)
         yield self._state()
 
     def _saved(self, run: Run) -> bool:

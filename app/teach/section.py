@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import gradio as gr
 
+from app import words
+from app.datasets import RECORDS
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from app.runs import Run
+    from app.teaching import Teaching
 
 Updates = dict[Any, Any]
 Action = Callable[[], "Done | None"]
@@ -56,6 +62,23 @@ def shown(component: Any, visible: bool, **props: Any) -> Part:  # noqa: ANN401
     """Returns the part of a component that is there or not."""
     content = (visible, *props.items())
     return Part(component, repr(content), lambda: gr.update(visible=visible, **props))
+
+
+def earlier(component: gr.Dropdown, work: Teaching, records: Path, taught: str) -> Part:
+    """Returns the part of a list of earlier data.
+
+    Args:
+        component: the list.
+        work: knows the data sets.
+        records: the settings' own earlier data.
+        taught: name of the data set that is taught.
+    """
+    found = work.datasets.earlier(records, taught)
+    own = words.EARLIER_RECORDS.format(name=records.name)
+    choices = [(own if value == RECORDS else value, value) for value in found]
+    first = RECORDS if RECORDS in found else ""
+    everything = [(words.EARLIER_NONE, ""), *choices]
+    return Part(component, everything, lambda: gr.update(choices=everything, value=first))
 
 
 class Tab(Protocol):

@@ -17,6 +17,7 @@ from app.teach.checkpoints import Checkpoints
 from app.teach.material import Material
 from app.teach.results import Results
 from app.teach.section import Action, Look, Updates
+from app.teach.takehome import TakeHome
 from app.teach.training import Training
 from model.errors import DeixisError
 
@@ -49,8 +50,8 @@ class Teach:
 
     def __post_init__(self) -> None:
         self.data = Material(self.work)
-        others = Training(self.work), Results(self.work), Checkpoints(self.work)
-        self.sections = (self.data, *others)
+        others = (Training, Results, Checkpoints, TakeHome)
+        self.sections = (self.data, *(section(self.work) for section in others))
 
     def build(self) -> None:
         """Adds the tab's components to the page being built."""
@@ -140,4 +141,5 @@ class Teach:
 
     def _busy(self, look: Look) -> bool:
         running = look.run is not None and look.run.alive
-        return bool(running or self.work.pending() or self.work.serving.loading)
+        packing = self.work.packing.pending()
+        return bool(running or packing or self.work.pending() or self.work.serving.loading)

@@ -42,8 +42,12 @@ def board(found: Run, value: Mapping[str, Any]) -> str:
     split = words.SPLITS.get(str(value.get("split")), str(value.get("split")))
     head = words.BOARD_TITLE.format(**names, count=value.get("records", "?"), split=split)
     general = value.get("general")
+    earlier = {
+        "count": value.get("general_records", "?"),
+        "data": clip(Path(str(value.get("general_data") or "?")).name, 40),
+    }
     more = (
-        f"<h3>{escape(words.BOARD_GENERAL)}</h3>{_measures(general)}"
+        f"<h3>{escape(words.BOARD_GENERAL.format(**earlier))}</h3>{_measures(general)}"
         if general
         else f'<p class="note">{escape(words.BOARD_NO_GENERAL)}</p>'
     )

@@ -14,7 +14,7 @@ from app import words
 from app.runs import read_json
 from app.teach import panels, plots, sheets
 from app.teach.album import Album
-from app.teach.section import Done, Look, Part, Tab, Updates, html, shown
+from app.teach.section import Done, Look, Part, Tab, Updates, earlier, html, shown
 from app.teaching import MOST_MINUTES, Wish
 from model.errors import InputError
 
@@ -37,8 +37,9 @@ class Training:
     mode: gr.Radio = field(init=False)
     minutes: gr.Slider = field(init=False)
     hardware: gr.HTML = field(init=False)
-    replay: gr.Checkbox = field(init=False)
-    general: gr.Checkbox = field(init=False)
+    replay: gr.Dropdown = field(init=False)
+    general: gr.Dropdown = field(init=False)
+    missing: gr.HTML = field(init=False)
     name: gr.Textbox = field(init=False)
     begin: gr.Dropdown = field(init=False)
     start: gr.Button = field(init=False)
@@ -88,19 +89,16 @@ class Training:
             1, MOST_MINUTES, 10, step=1, label=words.MINUTES_LABEL, elem_id="minutes"
         )
         self.hardware = gr.HTML(elem_id="hardware")
-        replay, general = settings.replay.exists(), settings.general.exists()
-        self.replay = gr.Checkbox(
-            replay,
-            label=words.REPLAY,
-            info=None if replay else words.REPLAY_MISSING.format(path=settings.replay),
-            interactive=replay,
-        )
-        self.general = gr.Checkbox(
-            False,
-            label=words.GENERAL,
-            info=None if general else words.GENERAL_MISSING.format(path=settings.general),
-            interactive=general,
-        )
+        with gr.Row():
+            self.replay = gr.Dropdown(
+                [], label=words.REPLAY, info=words.REPLAY_HINT.format(path=settings.replay),
+                interactive=True, min_width=240, elem_id="replay",
+            )  # fmt: skip
+            self.general = gr.Dropdown(
+                [], label=words.GENERAL, info=words.GENERAL_HINT.format(path=settings.general),
+                interactive=True, min_width=240, elem_id="general",
+            )  # fmt: skip
+        self.missing = gr.HTML(visible=False, elem_id="earlier-missing")
         with gr.Accordion(words.MORE, open=False):
             self.name = gr.Textbox(
                 label=words.NAME_LABEL, placeholder=words.NAME_HINT, elem_id="run-name"
@@ -118,8 +116,9 @@ class Training:
 
     def components(self) -> list[Any]:
         """Returns all components it may change."""
-        return [self.consent, self.minutes, self.hardware, self.begin, self.said, self.run,
-                self.stop, self.again, self.loss, self.val, self.heading, self.samples]  # fmt: skip
+        return [self.consent, self.minutes, self.hardware, self.replay, self.general, self.missing,
+                self.begin, self.said, self.run, self.stop, self.again, self.loss, self.val,
+                self.heading, self.samples]  # fmt: skip
 
     # --- events ----------------------------------------------------------------------------------
 
@@ -128,8 +127,8 @@ class Training:
         mode: str,
         minutes: float,
         consent: bool,
-        replay: bool,
-        general: bool,
+        replay: str,
+        general: str,
         name: str,
         begin: str,
         chosen: str,
@@ -149,8 +148,8 @@ class Training:
                 mode=mode,
                 minutes=float(minutes),
                 accepted=bool(consent),
-                replay=bool(replay),
-                general=bool(general),
+                replay=replay or "",
+                general=general or "",
             )
             return Done(text=words.STARTED.format(name=self.work.start(wish)))
 
@@ -175,11 +174,25 @@ class Training:
         minutes, hardware = advice(device, self.work.settings.space)
         yield Part(self.minutes, minutes, lambda: gr.update(value=minutes))
         yield html(self.hardware, f'<p class="note">{hardware}</p>')
+        yield from self._earlier(look.data)
         names = self.work.beginnings()
         served = self.work.serving.served
         first = served if served in names else next(iter(names), None)
         yield Part(self.begin, (names, first), lambda: gr.update(choices=names, value=first))
         yield from self._run(look.run)
+
+    def _earlier(self, taught: str) -> Iterator[Part]:
+        settings = self.work.settings
+        missing = []
+        for component, records, text in (
+            (self.replay, settings.replay, words.REPLAY_MISSING),
+            (self.general, settings.general, words.GENERAL_MISSING),
+        ):
+            yield earlier(component, self.work, records, taught)
+            if not self.work.datasets.earlier(records, taught):
+                missing.append(f"<b>{component.label}</b>: {text}")
+        inside = f'<p class="note">{"<br>".join(missing)}</p>' if missing else ""
+        yield html(self.missing, inside)
 
     def _consent(self, name: str) -> Part:
         needed = False

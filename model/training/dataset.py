@@ -108,3 +108,14 @@ def judged_records(
         if path.is_file() and (records := list(read_records(path, limit))):
             return name, records
     raise RecordError(f"{folder} has no pictures in {' or '.join(names)}; import it again.")
+
+
+def earlier_records(path: Path, limit: int | None = None) -> list[Record]:
+    """Returns records of earlier data to judge by: of a file, or of a data set that was imported.
+
+    Raises:
+        RecordError: there are none.
+    """
+    if path.is_dir():
+        return judged_records(path, None, limit)[1]
+    return list(read_records(path, limit))

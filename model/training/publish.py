@@ -1,10 +1,11 @@
-"""A checkpoint as a folder that is ready to push, and the push itself, which needs a token."""
+"""A checkpoint as a folder ready to push, as one file, and the push itself, which needs a token."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 from model import checkpoint
@@ -37,6 +38,28 @@ def export(folder: Path, out: Path) -> None:
     with full_disk_told("nothing was exported. Make room and try again"):
         out.parent.mkdir(parents=True, exist_ok=True)
         checkpoint.replace_folder(out, write)
+
+
+def pack(folder: Path) -> Path:
+    """Writes an exported folder as one ZIP beside it, replaces an older one, and returns it.
+
+    Weights do not get smaller by packing, so they are only put together.
+
+    Raises:
+        CheckpointError: the disk is full.
+    """
+    archive = folder.with_name(f"{folder.name}.zip")
+    staged = archive.with_name(f".{archive.name}")
+    try:
+        with (
+            full_disk_told(f"{folder} is whole. Make room and try again"),
+            zipfile.ZipFile(staged, "w", zipfile.ZIP_STORED) as file,
+        ):
+            for path in sorted(folder.iterdir()):
+                file.write(path, f"{folder.name}/{path.name}")
+        return staged.replace(archive)
+    finally:
+        staged.unlink(missing_ok=True)
 
 
 def push(folder: Path, repository: str) -> str:

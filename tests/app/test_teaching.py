@@ -15,16 +15,18 @@ import pytest
 from PIL import Image
 
 from app.corrections import Corrections
-from app.datasets import CORRECTIONS, Datasets
+from app.datasets import CORRECTIONS, RECORDS, Datasets
 from app.host import Host
 from app.intake import read
-from app.jobs import State
+from app.jobs import Job, State
 from app.jobs.process import find
+from app.samples import read_samples
 from app.serving import Serving, reopen
 from app.settings import Settings
 from app.teaching import Teaching, Wish
 from model.checkpoint import ADAPTER, sign
 from model.errors import ConfigError, InputError
+from model.records import read_records
 from model.types import Answer, Turn
 from tests.fake_training import __file__ as fake_training
 from tests.fake_training import fake_checkpoint
@@ -162,7 +164,7 @@ def test_a_second_run_waits_and_a_crash_frees_its_place(work: Teaching) -> None:
     assert "not a number" in work.runs.get(second).trail.message
     with pytest.raises(InputError, match="saved nothing"):
         work.serve(second)
-    work.runs.compare(first, general=False)  # of the best it had saved before
+    work.compare(first, general="")  # of the best it had saved before
     ended(work, first)
     assert work.runs.get(first).board.is_file()
     work.serve(first)
@@ -270,6 +272,107 @@ def test_data_under_training_is_not_deleted_nor_is_what_a_run_began_with(
     work.delete_data("cups")
     work.delete("older")
     assert work.datasets.all() == []
+
+
+# --- earlier data --------------------------------------------------------------------------------
+
+
+def test_earlier_data_is_the_settings_records_or_what_was_imported(settings: Settings) -> None:
+    work = teaching(replace(settings, general=Path(__file__), replay=settings.teaching / "none"))
+    a_dataset(work, "cups")
+    a_dataset(work, "coco")
+    a_dataset(work, "shifted", usable=False)
+    assert work.datasets.earlier(work.settings.general, "cups") == [RECORDS, "coco"]
+    assert work.datasets.earlier(work.settings.replay, "cups") == ["coco"]
+    work.start(Wish("cups", start="fake-tiny", replay="coco", general=RECORDS))
+    train, compare = work.runs.queue.all()
+    assert train.options["replay"] == str(work.datasets.folder / "coco")
+    assert compare.options["general"] == __file__
+    plain = work.runs.get(work.start(Wish("cups", start="fake-tiny")))
+    assert plain.comparison is not None
+    assert "replay" not in plain.job.options
+    assert "general" not in plain.comparison.options
+    for chosen, reason in (("cups", "taught itself"), ("../x", "no data set"), (RECORDS, "not th")):
+        with pytest.raises(InputError, match=reason):
+            work.start(Wish("cups", start="fake-tiny", replay=chosen))
+    assert len(work.runs.queue.all()) == 4
+
+
+def test_the_sample_pictures_are_records_of_general_skill() -> None:
+    records = list(read_records(Path(__file__).parents[2] / Settings().general))
+    assert len(records) == len(read_samples())
+    for record in records:
+        assert record.exhaustive
+        assert record.read_picture().size == (record.size.width, record.size.height)
+
+
+def test_a_run_that_goes_on_is_compared_on_the_same_earlier_data(work: Teaching) -> None:
+    imported(work)
+    a_dataset(work, "coco")
+    wish = Wish("cups", minutes=GOES_ON, start="fake-tiny", general="coco")
+    name = work.start(wish)
+    until(work, lambda: len(work.runs.get(name).trail.steps) > 0)
+    work.runs.stop(name)
+    ended(work, name)
+    work.runs.go_on(name)
+    again = work.runs.get(name).comparison
+    assert again is not None
+    assert again.options["general"] == str(work.datasets.folder / "coco")
+    work.runs.stop(name)
+
+
+# --- take home -----------------------------------------------------------------------------------
+
+
+def packed(work: Teaching) -> Job:
+    """Waits until what was asked for last is packed; returns how it went."""
+
+    def ready() -> bool:
+        work.packing.queue.refresh()
+        return not work.packing.pending()
+
+    until(work, ready)
+    job = work.packing.latest()
+    assert job is not None
+    return job
+
+
+def test_a_checkpoint_is_packed_as_one_file_and_goes_with_it(work: Teaching) -> None:
+    fake_checkpoint(work.settings.checkpoints / "cups-1", "cups-1")
+    work.take_home("cups-1")
+    with pytest.raises(InputError, match="being packed already"):
+        work.take_home("cups-1")
+    archive = work.packing.archive(packed(work))
+    assert archive is not None
+    assert "cups-1/config.json" in zipfile.ZipFile(archive).namelist()
+    work.take_home("cups-1")  # anew, since the checkpoint may be another one by now
+    assert work.packing.archive(packed(work)) == archive
+    assert len(work.packing.queue.all()) == 1
+    work.delete("cups-1")
+    assert not archive.exists()
+    assert work.packing.latest() is None
+    for name in ("cups-1", "../x", ""):
+        with pytest.raises(InputError, match="no checkpoint"):
+            work.take_home(name)
+
+
+def test_pushing_needs_a_token_and_a_failed_push_leaves_the_file(
+    work: Teaching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    with pytest.raises(InputError, match="HF_TOKEN"):
+        work.take_home("fake-tiny", "me/mine")
+    assert work.packing.latest() is None
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    work.take_home("fake-tiny", "me/mine")
+    job = packed(work)
+    assert "hf_secret" not in str(job.arguments)
+    assert work.packing.report(job).notes == ["Pushed to https://hub.example/me/mine."]
+    work.take_home("fake-tiny", "mine")
+    job = packed(work)
+    assert job.state is State.FAILED
+    assert "is no OWNER/NAME" in work.packing.report(job).message
+    assert work.packing.archive(job) is not None
 
 
 # --- what may be imported ------------------------------------------------------------------------

@@ -92,7 +92,10 @@ def test_the_board_marks_what_is_beyond_chance() -> None:
     assert re.search(r'class="n even"[^>]*>\+0.050', html)
     assert "0.800 <small>0.70–0.90</small>" in html
     assert "was not checked" in html
-    assert "General skill" in tables.board(a_run(), {**value, "general": value["measures"]})
+    general = {"general": value["measures"], "general_data": "/x/<i>.jsonl", "general_records": 8}
+    said = tables.board(a_run(), {**value, **general})
+    assert inert(said)
+    assert re.search(r"General skill.* on 8 pictures of .*jsonl", said)
 
 
 def test_a_board_that_is_not_there_says_why() -> None:

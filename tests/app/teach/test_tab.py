@@ -81,7 +81,8 @@ def arguments(method: Any) -> dict[str, Any]:
     """Returns arguments that would do something if they came from the admin."""
     whole = {"seen": {"run": "other", "data": "cups"}, "name": "other", "sure": True,
              "text": "/tmp", "file": "/tmp/x.zip", "begin": "fake-tiny", "mode": "auto",
-             "minutes": 1.0, "chosen": None}  # fmt: skip
+             "minutes": 1.0, "chosen": None, "repository": "me/mine", "replay": "",
+             "general": ""}  # fmt: skip
     names = [name for name in inspect.signature(method).parameters if name != "request"]
     return {name: whole.get(name, True) for name in names}
 
@@ -89,9 +90,10 @@ def arguments(method: Any) -> dict[str, Any]:
 def test_no_event_does_anything_for_a_stranger(tab: Teach, settings: Settings) -> None:
     tab.work.imports = NoJobs(settings.teaching / "imports")
     tab.work.runs.queue = NoJobs(settings.teaching / "queue")
+    tab.work.packing.queue = NoJobs(settings.teaching / "packing")
     before = sorted(path for path in settings.teaching.parent.rglob("*"))
     found = events(tab)
-    assert len(found) >= 13
+    assert len(found) >= 15
     places = [section.said for section in tab.sections]  # type: ignore[attr-defined]
     allowed = {tab.gate, tab.body, tab.timer, *places}
     for name, method in found.items():
@@ -138,7 +140,7 @@ def test_every_part_belongs_to_a_component_that_may_change(tab: Teach) -> None:
 def test_the_admin_serves_from_the_list_and_deletes_only_with_a_tick(
     tab: Teach, settings: Settings
 ) -> None:
-    *_, last = tab.sections
+    *_, last, _ = tab.sections
     updates = last.on_serve("other", "", {}, ADMIN)  # type: ignore[attr-defined]
     assert updates[tab.timer].active or tab.work.serving.served == "other"
     tab.work.serving.wait()
@@ -154,6 +156,35 @@ def test_the_admin_serves_from_the_list_and_deletes_only_with_a_tick(
 def test_a_refusal_is_said_beside_its_button(tab: Teach) -> None:
     training = tab.sections[1]
     updates = training.on_start(  # type: ignore[attr-defined]
-        "auto", 5, False, False, False, "", "fake-tiny", None, {"data": ""}, ADMIN
+        "auto", 5, False, "", "", "", "fake-tiny", None, {"data": ""}, ADMIN
     )
     assert words.DATA_NONE_CHOSEN.rstrip(".") in str(updates[training.said])  # type: ignore[attr-defined]
+
+
+def test_earlier_data_is_offered_or_its_lack_is_told(tab: Teach, settings: Settings) -> None:
+    training = tab.sections[1]
+    replay, general, missing = training.replay, training.general, training.missing  # type: ignore[attr-defined]
+    updates = tab.on_look(None, {}, ADMIN)
+    assert updates[replay]["choices"] == [(words.EARLIER_NONE, "")]
+    assert updates[replay]["value"] == ""
+    assert words.REPLAY_MISSING in updates[missing]["value"]
+    (label, value) = updates[general]["choices"][1]
+    assert label == "the records in samples.jsonl", "the sample pictures have boxes"
+    assert updates[general]["value"] == value
+    assert words.GENERAL_MISSING not in updates[missing]["value"]
+
+
+def test_a_checkpoint_is_packed_by_a_click_and_pushed_only_with_a_name(
+    tab: Teach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *_, home = tab.sections
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    updates = home.on_push("other", " ", "", {}, ADMIN)  # type: ignore[attr-defined]
+    assert "OWNER/NAME" in str(updates[home.said])  # type: ignore[attr-defined]
+    updates = home.on_pack("other", "", {}, ADMIN)  # type: ignore[attr-defined]
+    assert "other is checked and packed" in str(updates[home.state])  # type: ignore[attr-defined]
+    assert updates[tab.timer].active
+    updates = home.on_pack("other", "", {}, ADMIN)  # type: ignore[attr-defined]
+    assert "being packed already" in str(updates[home.said])  # type: ignore[attr-defined]
+    updates = home.on_pack("../other", "", {}, ADMIN)  # type: ignore[attr-defined]
+    assert "no checkpoint" in str(updates[home.said])  # type: ignore[attr-defined]
