@@ -11,6 +11,7 @@ from model.config import ModelConfig, Section
 from model.errors import ConfigError
 from model.training.lessons import LessonConfig
 from model.training.losses import LossConfig
+from model.training.views import ViewConfig
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,13 @@ class Source(Section):
     Attributes:
         records: path of the JSONL, gzipped or not, relative to the data folder.
         share: of all visits that go to this file, in relation to the other shares.
+        rare: share of the file's pictures below which a class is rare, and its pictures are drawn
+            more often (LVIS: 0.001); 0 draws all alike.
     """
 
     records: str
     share: float = 1.0
+    rare: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,10 @@ class Recipe(Section):
         schedule: `cosine`, or `constant` after the warm-up.
         accumulate: parts a step's batch is divided into, to save memory.
         trunk_rate: the trunk's learning rate as a share of the others'.
+        cached: look at each picture once, with a trunk that does not learn, and keep what was seen.
+        views: how pictures are changed, where they are not cached.
+        noise: how far proposals are moved, as shares of their size; see `denoising`.
+        checkpointing: forget the language model's activations and compute them twice.
     """
 
     seed: int = 0
@@ -84,6 +92,10 @@ class Recipe(Section):
     schedule: str = "cosine"
     accumulate: int = 1
     trunk_rate: float = 1.0
+    cached: bool = True
+    views: ViewConfig = field(default_factory=lambda: ViewConfig(windows=0.0))
+    noise: float = 0.0
+    checkpointing: bool = False
 
 
 MODES = ("full", "lora", "decoders")
@@ -119,6 +131,9 @@ class FineTuneConfig(Section):
         proposal: weight of the losses of the trunk's cells.
         lora_rank: width of the low-rank changes.
         lora_alpha: their scale, times the rank.
+        rare: share of the pictures below which a class is rare; see `sampling`.
+        noise: how far proposals are moved; see `denoising`.
+        views: how pictures are changed at a visit.
         losses: weights of the model's own losses.
         lessons: what is asked of each picture.
     """
@@ -148,6 +163,9 @@ class FineTuneConfig(Section):
     proposal: float = 1.0
     lora_rank: int = 16
     lora_alpha: int = 32
+    rare: float = 0.0
+    noise: float = 0.0
+    views: ViewConfig = field(default_factory=ViewConfig)
     losses: LossConfig = field(default_factory=LossConfig)
     lessons: LessonConfig = field(
         default_factory=lambda: LessonConfig(

@@ -14,10 +14,12 @@ from model.records import Record
 from model.tokens import Vocabulary
 from model.training.collate import Collator, Lesson
 from model.training.config import Stage
+from model.training.denoising import shaken
 from model.training.features import FeatureStore
 from model.training.lessons import visit
 from model.training.losses import LossConfig, total
 from model.training.mirror import mirrored
+from model.training.sampling import Sampler
 from model.vision import Sight
 from model.vlm import DeixisModel
 
@@ -34,11 +36,12 @@ class Course(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class School:
-    """A record file with the cached sights of its pictures, and its share of the visits."""
+    """A record file with the cached sights of its pictures, and how they are drawn."""
 
     records: Sequence[Record]
     store: FeatureStore
     share: float
+    sampler: Sampler
 
 
 class CachedCourse:
@@ -50,8 +53,9 @@ class CachedCourse:
         vocabulary: Vocabulary,
         model: DeixisModel,
         losses: LossConfig,
+        noise: float = 0.0,
     ) -> None:
-        self._schools, self._losses = schools, losses
+        self._schools, self._losses, self._noise = schools, losses, noise
         self._collate = Collator(vocabulary, model.tree)
 
     def loss(
@@ -70,13 +74,14 @@ class CachedCourse:
         chosen = chance.choices(self._schools, shares, k=count)
         drawn, sights, flips = [], [], []
         for school in sorted(chosen, key=self._schools.index):
-            number = chance.randrange(len(school.records))
+            number = school.sampler.draw(chance)
             record, flip = school.records[number], chance.random() < 0.5
             record = mirrored(record) if flip else record
             drawn.append(visit(record, stage.lessons, chance))
             sights.append(school.store.read([number]))
             flips.append(flip)
-        return drawn, join(sights).mirrored(torch.tensor(flips))
+        sight = join(sights).mirrored(torch.tensor(flips))
+        return drawn, shaken(sight, self._noise, chance)
 
 
 def in_float32(model: DeixisModel) -> torch.autocast:

@@ -14,6 +14,7 @@ from model.box_decoder import PADDED
 from model.config import Section
 from model.training.matcher import match
 from model.training.targets import Targets
+from model.vision import Sight
 from model.vlm import DeixisModel
 
 
@@ -27,6 +28,8 @@ class LossConfig(Section):
         score: varifocal score over the proposals (RT-DETR: 1).
         l1: box corners (DETR: 5).
         giou: box overlap (DETR: 2).
+        many: boxes of all proposals that overlap a true one, not of the matched ones alone
+            (H-DETR: 1; off).
         retrieval: softmax over the proposals of one expression (ours, after ChatRex).
         trunk_class: the class a phrase means among the trunk's own (ours).
         words: per-word boxes (PixelLLM: 0.1).
@@ -41,6 +44,7 @@ class LossConfig(Section):
     score: float = 1.0
     l1: float = 5.0
     giou: float = 2.0
+    many: float = 0.0
     retrieval: float = 1.0
     trunk_class: float = 0.5
     words: float = 0.1
@@ -65,6 +69,8 @@ def total(
         "joints": joints(outputs.joints, targets.joints, targets.person_size),
         "visible": visible(outputs.visible, targets.joints),
     }
+    if weights.many:
+        parts["many"] = many(outputs, targets, batch.sight)
     loss = sum((getattr(weights, name) * part for name, part in parts.items()), torch.zeros(()))
     return loss, {name: float(part.detach()) for name, part in parts.items()}
 
@@ -94,6 +100,26 @@ def box_losses(outputs: Outputs, targets: Targets) -> dict[str, Tensor]:
         sums["l1"].append((chosen - wanted).abs().sum() / count)
         sums["giou"].append((1 - boxes.giou(chosen, wanted)).sum() / count)
     return {name: torch.stack(values).mean() for name, values in sums.items()}
+
+
+def many(outputs: Outputs, targets: Targets, sight: Sight) -> Tensor:
+    """Returns the box losses of every proposal that overlaps a true box by half, mean over layers.
+
+    One matched proposal a box is little to learn refinement from. Source: one-to-many matching of
+    H-DETR (Jia et al. 2023). Where we differ: the trunk's own boxes choose, so the choice stands
+    still, and scores are left to one-to-one matching.
+    """
+    decoded = outputs.boxes
+    overlap = boxes.pairwise_iou(sight.boxes[decoded.picture], targets.boxes)
+    proposed = sight.valid[decoded.picture].unsqueeze(2) & targets.real.unsqueeze(1)
+    best = overlap.masked_fill(~proposed, 0).max(2)
+    group, query = (best.values >= 0.5).nonzero(as_tuple=True)
+    if not len(group):
+        return decoded.boxes.sum() * 0
+    wanted = targets.boxes[group, best.indices[group, query]]
+    chosen = decoded.boxes[:, group, query]
+    l1 = (chosen - wanted).abs().sum(-1).mean()
+    return LossConfig.l1 * l1 + LossConfig.giou * (1 - boxes.giou(chosen, wanted)).mean()
 
 
 def varifocal(logits: Tensor, quality: Tensor, alpha: float = 0.75, gamma: float = 2.0) -> Tensor:

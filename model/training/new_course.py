@@ -11,14 +11,18 @@ from torch import Tensor
 
 from model.published_vision import AnyVision
 from model.tokens import Vocabulary
+from model.training.collage import Shown
 from model.training.collate import Collator, Lesson
 from model.training.config import FineTuneConfig, Stage
 from model.training.course import in_float32
+from model.training.denoising import shaken
 from model.training.features import canvases_of
 from model.training.lessons import visit
 from model.training.looking import Looker
 from model.training.losses import total
-from model.training.scenes import Scene, classes_of, show
+from model.training.sampling import Sampler
+from model.training.scenes import Scene, classes_of
+from model.training.views import view
 from model.types import Box
 from model.vision import Sight
 from model.vlm import DeixisModel
@@ -38,6 +42,7 @@ class NewCourse:
         self._scenes, self._replay, self._config = scenes, replay, config
         self._collate = Collator(vocabulary, model.tree)
         self._classes = classes_of(scenes)
+        self._sampler = Sampler([scene.record for scene in scenes], config.rare)
         self._known = frozenset(model.tree.classes)
         self._looker: Looker | None = None
         if config.mode == "full":
@@ -48,7 +53,7 @@ class NewCourse:
         self, model: DeixisModel, stage: Stage, chance: random.Random, count: int
     ) -> tuple[Tensor, dict[str, float]]:
         """Returns the loss of scenes drawn by the replay's share, and its parts."""
-        visits = [show(self._pick(chance), chance) for _ in range(count)]
+        visits = [self._show(chance) for _ in range(count)]
         scenes = [scene for scene, _ in visits]
         # Words cost as much as all the rest, and names are learned without them.
         spoken = chance.random() < self._config.words_share
@@ -58,7 +63,7 @@ class NewCourse:
         canvases = canvases_of(model.vision, [picture for _, picture in visits])
         with in_float32(model):
             sight, cell_losses = self._look(model.vision, canvases, scenes)
-        batch, targets = self._collate(lessons, sight)
+        batch, targets = self._collate(lessons, shaken(sight, self._config.noise, chance))
         batch, targets = batch.to(model.device), targets.to(model.device)
         outputs = model(batch)
         with in_float32(model):
@@ -68,9 +73,16 @@ class NewCourse:
                 parts[name] = float(value.detach())
         return loss, parts
 
-    def _pick(self, chance: random.Random) -> Scene:
-        again = self._replay and chance.random() < self._config.replay_share
-        return chance.choice(self._replay if again else self._scenes)
+    def _show(self, chance: random.Random) -> Shown:
+        again = bool(self._replay) and chance.random() < self._config.replay_share
+
+        def pick() -> Scene:
+            return self._pick(chance, again=again)
+
+        return view(pick(), pick, self._config.views, chance)
+
+    def _pick(self, chance: random.Random, *, again: bool) -> Scene:
+        return chance.choice(self._replay) if again else self._scenes[self._sampler.draw(chance)]
 
     def _lesson(self, scene: Scene, stage: Stage, chance: random.Random) -> Lesson:
         lesson = visit(scene.record, stage.lessons, chance)

@@ -57,12 +57,28 @@ def read_scenes(path: Path, *, new: bool = True) -> list[Scene]:
     return scenes
 
 
-def show(scene: Scene, chance: Random) -> tuple[Scene, Image.Image]:
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a picture, in its pixels; it may reach beyond it."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def corners(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom."""
+        return self.left, self.top, self.left + self.width, self.top + self.height
+
+
+def show(scene: Scene, chance: Random, windows: float = 0.5) -> tuple[Scene, Image.Image]:
     """Returns a scene as it looks at this visit, and its picture.
 
-    Half of the visits are mirrored. Half of those to a scene without turns of its own see a window:
-    a part of the picture, or the picture in a wider margin; words about places would not be true of
-    it any more, so only its things are taught then. Mirrored turns are not known either.
+    Half of the visits are mirrored. A share `windows` of those to a scene without turns of its own
+    see a window: a part of the picture, or the picture in a wider margin; words about places would
+    not be true of it any more, so only its things are taught then. Mirrored turns are not known
+    either.
     """
     picture = scene.record.read_picture()
     if scene.turns and chance.random() < 0.5:
@@ -71,7 +87,7 @@ def show(scene: Scene, chance: Random) -> tuple[Scene, Image.Image]:
     if chance.random() < 0.5:
         scene = replace(scene, record=mirrored(scene.record))
         picture = ImageOps.mirror(picture)
-    if chance.random() < 0.5:
+    if chance.random() < windows:
         scene, picture = _through_window(scene, picture, chance)
     return scene, _tinted(picture, chance)
 
@@ -85,9 +101,8 @@ def _through_window(
     top = round(chance.uniform(0, 1) * (picture.height - height))
     seen = Image.new("RGB", (width, height), (PAD, PAD, PAD))
     seen.paste(picture, (-left, -top))
-    moved = [
-        _moved(thing, (left, top, width, height), picture.size) for thing in scene.record.objects
-    ]
+    window = Window(left, top, width, height)
+    moved = [seen_through(window, thing, picture.size) for thing in scene.record.objects]
     record = replace(
         scene.record,
         size=Size(width, height),
@@ -99,13 +114,16 @@ def _through_window(
     return replace(scene, record=record), seen
 
 
-def _moved(
-    thing: LabelledObject, window_px: tuple[int, int, int, int], size_px: tuple[int, int]
+def seen_through(
+    window: Window, thing: LabelledObject, size_px: tuple[int, int]
 ) -> LabelledObject | None:
-    """Returns a thing in the frame of a window x, y, width, height; None if too little is seen."""
-    left, top, width, height = window_px
-    x0, x1 = ((side * size_px[0] - left) / width for side in (thing.box.x0, thing.box.x1))
-    y0, y1 = ((side * size_px[1] - top) / height for side in (thing.box.y0, thing.box.y1))
+    """Returns a thing of a picture in the frame of a window; None if too little of it is seen."""
+    x0, x1 = (
+        (side * size_px[0] - window.left) / window.width for side in (thing.box.x0, thing.box.x1)
+    )
+    y0, y1 = (
+        (side * size_px[1] - window.top) / window.height for side in (thing.box.y0, thing.box.y1)
+    )
     inner = (max(x0, 0.0), max(y0, 0.0), min(x1, 1.0), min(y1, 1.0))
     sides = inner[2] - inner[0], inner[3] - inner[1]
     if min(sides) <= 1e-4 or sides[0] * sides[1] < VISIBLE * (x1 - x0) * (y1 - y0):

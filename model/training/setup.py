@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,11 +16,15 @@ from model.records import Record, read_records
 from model.tokens import Vocabulary
 from model.training import wording
 from model.training.config import Recipe
-from model.training.course import CachedCourse, School
+from model.training.course import CachedCourse, Course, School
 from model.training.features import cache_features
+from model.training.live_course import LiveCourse
 from model.training.loop import Trainer
+from model.training.parts import fetch_weights, fetch_words
 from model.training.questions import NUMBERS
+from model.training.sampling import Sampler
 from model.training.trunk_weights import load_onnx
+from model.vision import Vision
 from model.vlm import DeixisModel
 from model.vocabulary import COCO_NAMES, GROUPS, plural
 
@@ -50,49 +55,85 @@ def build_trainer(
     start: Path | None = None,
     trunk: Path | None = None,
 ) -> Trainer:
-    """Returns a trainer over cached features, resumed if its folder holds a run.
+    """Returns a trainer, resumed if its folder holds a run.
 
     Args:
         recipe: what to do.
         data: folder of the record files.
-        cache: folder for the features of the frozen trunk.
+        cache: folder for the features of the frozen trunk, if the recipe keeps them.
         folder: of the run: state and log.
         start: checkpoint to go on from; None begins anew.
-        trunk: ONNX file with the trunk's weights, needed to begin anew.
+        trunk: ONNX file with the weights of a new convolutional trunk.
 
     Raises:
-        ConfigError: neither `start` nor `trunk` is given, or there is nothing to learn from.
+        ConfigError: a new trunk has no weights, there is nothing to learn from, or a stage teaches
+            a trunk whose features are kept.
+        CheckpointError: a published part cannot be fetched.
         RecordError: a record file is missing or invalid.
     """
     if not recipe.sources:
         raise ConfigError("The recipe has no sources; name at least one record file.")
+    trained = {name for stage in recipe.stages for name in stage.trains}
+    if recipe.cached and any(name.startswith("vision") for name in trained):
+        raise ConfigError("A stage trains vision, so what was seen cannot be kept: cached is true.")
     records = {
         source.records: list(read_records(data / source.records)) for source in recipe.sources
     }
     torch.manual_seed(recipe.seed)
     if start is not None:
         model, vocabulary, _ = checkpoint.load(start, grow=True)
-    elif trunk is not None:
-        vocabulary = _vocabulary(records, folder, recipe.model.language.vocab_size)
-        tree = replace(recipe.model, classes=recipe.model.classes or COCO_NAMES)
-        model = DeixisModel.from_tree(tree)
-        load_onnx(model.vision.trunk, trunk)
     else:
-        raise ConfigError("A new model needs --trunk, the weights of its trunk, or --start.")
-    schools = [
-        School(read, cache_features(model.vision, read, cache / _stem(name)), source.share)
-        for source in recipe.sources
-        for name, read in [(source.records, records[source.records])]
-    ]
-    course = CachedCourse(schools, vocabulary, model, recipe.losses)
+        model, vocabulary = _new(recipe, records, folder, trunk)
+    if recipe.checkpointing:
+        language: Any = model.prefixed.language
+        language.activation_checkpointing_enable()
+    course = _course(recipe, records, cache, vocabulary, model)
     trainer = Trainer(recipe, model, vocabulary, course, folder)
     trainer.resume()
     return trainer
 
 
-def _vocabulary(records: dict[str, list[Record]], folder: Path, size: int) -> Vocabulary:
-    saved = folder / "state" / "tokenizer.json"
-    return Vocabulary.load(saved) if saved.exists() else Vocabulary.train(_texts(records), size)
+def _new(
+    recipe: Recipe, records: dict[str, list[Record]], folder: Path, trunk: Path | None
+) -> tuple[DeixisModel, Vocabulary]:
+    """Returns an untrained model, but for its trunk and its published parts, and its words."""
+    tree = replace(recipe.model, classes=recipe.model.classes or COCO_NAMES)
+    base, saved = tree.language.base, folder / "state" / "tokenizer.json"
+    model = DeixisModel.from_tree(tree)
+    if saved.exists():
+        vocabulary = Vocabulary.load(saved)
+    elif base:
+        vocabulary = fetch_words(base)
+    else:
+        vocabulary = Vocabulary.train(_texts(records), tree.language.vocab_size)
+    fetch_weights(model)
+    if isinstance(model.vision, Vision):
+        if trunk is None:
+            raise ConfigError("A new model needs --trunk, the weights of its trunk, or --start.")
+        load_onnx(model.vision.trunk, trunk)
+    return model, vocabulary
+
+
+def _course(
+    recipe: Recipe,
+    records: dict[str, list[Record]],
+    cache: Path,
+    vocabulary: Vocabulary,
+    model: DeixisModel,
+) -> Course:
+    read = [records[source.records] for source in recipe.sources]
+    if not recipe.cached:
+        return LiveCourse(read, recipe, vocabulary, model)
+    schools = [
+        School(
+            some,
+            cache_features(model.vision, some, cache / _stem(source.records)),
+            source.share,
+            Sampler(some, source.rare),
+        )
+        for source, some in zip(recipe.sources, read, strict=True)
+    ]
+    return CachedCourse(schools, vocabulary, model, recipe.losses, recipe.noise)
 
 
 def _texts(records: dict[str, list[Record]]) -> Iterator[str]:

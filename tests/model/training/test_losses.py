@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -18,6 +18,7 @@ from model.training.collate import Collator, Lesson
 from model.training.losses import LossConfig, total
 from model.training.targets import Targets
 from model.types import Answer, Size, Turn
+from model.vision import Sight
 from tests.model import taught, tiny
 
 GROUPS, QUERIES, LAYERS = 3, 5, 2
@@ -49,6 +50,42 @@ def _targets() -> Targets:
         torch.tensor([True, True, False]), torch.zeros(0, 4), torch.zeros(0, 28, 28),
         torch.zeros(0, 17, 3), torch.zeros(0, 2),
     )  # fmt: skip
+
+
+def _sight(places: Tensor, valid: Tensor) -> Sight:
+    """What the loss of many reads of a sight; the rest is not there."""
+    return cast("Sight", SimpleNamespace(boxes=places[None], valid=valid[None]))
+
+
+def test_many_proposals_learn_the_box_they_overlap() -> None:
+    targets = _targets()
+    first, second, lone = targets.boxes[0, 0], targets.boxes[0, 1], targets.boxes[1, 0]
+    far = torch.tensor([0.95, 0.95, 1.0, 1.0], dtype=torch.float64)
+    origin = torch.stack([first, first + 0.01, second, lone, far])
+    predicted = (origin + 0.02).expand(LAYERS, GROUPS, -1, -1).clone().requires_grad_()
+    outputs, valid = _outputs(LOGITS, predicted), torch.tensor([True, True, True, True, False])
+    loss = losses.many(outputs, targets, _sight(origin, valid))
+    l1s, gious = [], []
+    for group, of_group in enumerate(targets.boxes):
+        for query, place in enumerate(origin):
+            overlaps = [
+                float(boxes.iou(place, true)) * float(real)
+                for true, real in zip(of_group, targets.real[group], strict=True)
+            ]
+            if max(overlaps) >= 0.5 and valid[query]:
+                true = of_group[overlaps.index(max(overlaps))]
+                l1s.append((predicted[0, group, query] - true).abs().sum())
+                gious.append(1 - boxes.giou(predicted[0, group, query], true))
+    assert len(l1s) >= 4, "more than one proposal for a box"
+    wanted = 5 * torch.stack(l1s).mean() + 2 * torch.stack(gious).mean()
+    assert loss.item() == pytest.approx(wanted.item())
+    assert not _gradient(loss, predicted)[:, :, 4].any()
+
+
+def test_without_an_overlap_many_learn_nothing() -> None:
+    origin = torch.zeros(QUERIES, 4, dtype=torch.float64)
+    sight = _sight(origin, torch.ones(QUERIES, dtype=torch.bool))
+    assert float(losses.many(_outputs(LOGITS, PREDICTED), _targets(), sight)) == 0
 
 
 def _gradient(loss: Tensor, of: Tensor) -> Tensor:
@@ -199,16 +236,17 @@ def _lesson(turns: list[Turn], names: bool) -> Lesson:
     return Lesson(Size(96, 64), turns, asked)
 
 
+@pytest.mark.parametrize("config", [LossConfig(), LossConfig(many=1.0)])
 @pytest.mark.parametrize("names", [False, True])
 @pytest.mark.parametrize("turns", [[], [Turn("hello?", Answer("hello"))], tiny.turns()])
 def test_the_sum_is_weighted_and_finite_with_any_targets_or_none(
-    turns: list[Turn], names: bool
+    turns: list[Turn], names: bool, config: LossConfig
 ) -> None:
     model = tiny.build().requires_grad_(True)
     batch, targets = Collator(tiny.vocabulary(), model.tree)([_lesson(turns, names)], tiny.sight())
-    loss, parts = total(model, batch, model(batch), targets, LossConfig())
-    weights = LossConfig().to_json()
-    assert set(parts) == set(weights) - {"smoothing"}
+    loss, parts = total(model, batch, model(batch), targets, config)
+    weights = config.to_json()
+    assert set(parts) == set(weights) - {"smoothing", *["many"] * (config.many == 0)}
     assert loss.item() == pytest.approx(sum(weights[k] * v for k, v in parts.items()), rel=1e-5)
     loss.backward()
     for name, value in model.named_parameters():

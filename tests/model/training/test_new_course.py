@@ -72,7 +72,7 @@ def test_earlier_pictures_teach_that_new_things_are_not_in_them(
     asked = dict(taught._lesson(old, STAGE, random.Random(0)).names)
     assert asked["red square"] == []
     assert len(asked["dog"]) == 1
-    drawn = [taught._pick(random.Random(seed)).new for seed in range(40)]
+    drawn = [taught._show(random.Random(seed))[0].new for seed in range(40)]
     assert 10 < sum(drawn) < 30
 
 
@@ -89,7 +89,7 @@ def test_a_picture_without_anything_teaches_what_is_absent(
 ) -> None:
     full, empty = scene(tmp_path, "red square"), scene(tmp_path)
     taught = course(model, [full, empty])
-    taught._scenes = [empty]
+    taught._scenes = [empty, empty]
     loss, parts = taught.loss(model, STAGE, random.Random(1), 2)
     loss.backward()
     assert loss.isfinite()

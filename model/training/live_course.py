@@ -1,0 +1,104 @@
+"""Lessons about pictures that are looked at anew at every visit: nothing is cached.
+
+For trunks that learn, for parts whose features would fill a disk, and for views that need pixels.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from torch import Tensor
+
+from model.published_vision import AnyVision
+from model.records import Record
+from model.tokens import Vocabulary
+from model.training.collage import Shown
+from model.training.collate import Collator
+from model.training.config import Recipe, Stage
+from model.training.course import in_float32
+from model.training.denoising import shaken
+from model.training.features import canvases_of
+from model.training.lessons import visit
+from model.training.looking import Looker
+from model.training.losses import total
+from model.training.sampling import Sampler
+from model.training.scenes import Scene
+from model.training.views import view
+from model.vision import Sight
+from model.vlm import DeixisModel
+
+READERS = min(8, os.cpu_count() or 1)
+"""Threads that unpack pictures."""
+
+
+class LiveCourse:
+    """Draws pictures by the shares of their files, and shows each as the recipe's views say."""
+
+    def __init__(
+        self,
+        records: Sequence[Sequence[Record]],
+        recipe: Recipe,
+        vocabulary: Vocabulary,
+        model: DeixisModel,
+    ) -> None:
+        """Takes the records of the recipe's sources, in their order."""
+        self._recipe = recipe
+        self._scenes = [[Scene(record) for record in some] for some in records]
+        self._samplers = [
+            Sampler(some, source.rare) for some, source in zip(records, recipe.sources, strict=True)
+        ]
+        self._collate = Collator(vocabulary, model.tree)
+        everything = [record for some in records for record in some]
+        self._looker = Looker(model.vision, model.tree, everything)
+        self._readers = ThreadPoolExecutor(READERS)
+
+    def loss(
+        self, model: DeixisModel, stage: Stage, chance: random.Random, count: int
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Returns the loss of pictures drawn by the shares of their files, and its parts."""
+        shown = self._draw(chance, count)
+        records = [scene.record for scene, _ in shown]
+        lessons = [visit(record, stage.lessons, chance) for record in records]
+        canvases = canvases_of(model.vision, [picture for _, picture in shown])
+        with in_float32(model):
+            sight, own = self._look(model.vision, canvases, records)
+        batch, targets = self._collate(lessons, shaken(sight, self._recipe.noise, chance))
+        batch, targets = batch.to(model.device), targets.to(model.device)
+        outputs = model(batch)
+        with in_float32(model):
+            loss, parts = total(model, batch, outputs, targets, self._recipe.losses)
+            for name, value in own.items():
+                loss = loss + value
+                parts[name] = float(value.detach())
+        return loss, parts
+
+    def _draw(self, chance: random.Random, count: int) -> list[Shown]:
+        """Returns scenes as they look at this visit.
+
+        Each has a generator of its own, so that the readers' order does not matter.
+        """
+        shares = [source.share for source in self._recipe.sources]
+        files = chance.choices(range(len(self._scenes)), shares, k=count)
+        seeds = [chance.getrandbits(64) for _ in files]
+        return list(self._readers.map(self._show, files, seeds))
+
+    def _show(self, file: int, seed: int) -> Shown:
+        chance = random.Random(seed)
+
+        def draw() -> Scene:
+            return self._scenes[file][self._samplers[file].draw(chance)]
+
+        return view(draw(), draw, self._recipe.views, chance)
+
+    def _look(
+        self, vision: AnyVision, canvases: list[Tensor], records: Sequence[Record]
+    ) -> tuple[Sight, dict[str, Tensor]]:
+        """Returns what is seen; with gradient and losses of its own if anything of it learns."""
+        if any(value.requires_grad for value in vision.parameters()):
+            return self._looker.look(vision, canvases, records)
+        with torch.no_grad():
+            return vision(canvases), {}
