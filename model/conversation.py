@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
@@ -71,7 +72,7 @@ class Conversation:
     ) -> Iterator[Event]:
         """Yields text as it is written, then the whole answer; earlier turns are read first."""
         self._recall(question, history)
-        state = self._ask(question, slots, shapes)
+        state = self.ask(question, slots, shapes)
         finish = Finish.LENGTH
         for _ in range(max_tokens):
             if stop is not None and stop():
@@ -81,16 +82,20 @@ class Conversation:
             if token == Special.EOS.id:
                 finish = Finish.STOP
                 break
-            if token in _ROUTE_IDS:
-                state = self._locate(token)
-                continue
-            piece = self._write(token)
+            state, piece = self.take(token)
             if piece:
                 yield Delta(piece)
-            state = self._feed([token])
-            if token >= len(Special):
-                self._states.append(state[0])
-        yield self._whole(finish)
+        yield self.whole(finish)
+
+    def take(self, token: int) -> tuple[Tensor, str]:
+        """Adds a token to the answer; returns the state behind it and the text that it wrote."""
+        if token in _ROUTE_IDS:
+            return self._locate(token), ""
+        piece = self._write(token)
+        state = self._feed([token])
+        if token >= len(Special):
+            self._states.append(state[0])
+        return state, piece
 
     def _recall(self, question: str, history: Sequence[Turn]) -> None:
         """Reads the earlier turns that a question points back to, in one pass."""
@@ -122,7 +127,8 @@ class Conversation:
         """Returns what writes boxes as text; None, as they are decoded from super-links."""
         return None
 
-    def _ask(self, question: str, slots: Sequence[str], shapes: Sequence[Shape]) -> Tensor:
+    def ask(self, question: str, slots: Sequence[str], shapes: Sequence[Shape]) -> Tensor:
+        """Reads a question; returns the state behind it, float[1, D]."""
         ids = self.vocabulary.question(question, slots, self.model.tree.decoder.num_region_tokens)
         self._drawn_box = next((shape for shape in shapes if isinstance(shape, Box)), None)
         return self._feed(ids, self._region_tokens(shapes))
@@ -144,13 +150,17 @@ class Conversation:
         return self.encoded.prefix.extend(self.model, embeddings, self._cache)[:, -1]
 
     def _next(self, state: Tensor) -> int:
+        return int(self.allowed(state).argmax())
+
+    def allowed(self, state: Tensor) -> Tensor:
+        """Returns the logits of the next token, minus infinity for what may not come."""
         logits = self.model.prefixed.logits(state)[0]
         logits[NEVER] = -torch.inf
         logits[self.model.tree.language.vocab_size :] = -torch.inf
         # A route without a phrase before it has nothing to point at.
         if self._phrase is None:
             logits[[route.id for route in ROUTES]] = -torch.inf
-        return int(logits.argmax())
+        return logits
 
     def _write(self, token: int) -> str:
         if token == Special.PHRASE.id:
@@ -208,7 +218,25 @@ class Conversation:
         pose = Keypoints(tuple((x, y, v) for (x, y), v in zip(places, chance, strict=True)))
         return replace(found, boxes=(box,), scores=score, keypoints=(pose,))
 
-    def _whole(self, finish: Finish) -> Answer:
+    def repeats(self) -> bool:
+        """Whether the phrase being written has been said and placed before."""
+        opened = self.writer.opened
+        return opened is not None and opened in {g.phrase.text for g in self.groundings}
+
+    def fork(self) -> Self:
+        """Returns a copy that may go on in another way: what is written is shared, not what comes.
+
+        Keys and values are never changed in place, only replaced by longer ones.
+        """
+        other = copy.copy(self)
+        other._cache = copy.copy(self._cache)
+        other._cache.layers = [copy.copy(layer) for layer in self._cache.layers]
+        other.writer = self.writer.fork()
+        other.groundings, other._states = list(self.groundings), list(self._states)
+        return other
+
+    def whole(self, finish: Finish) -> Answer:
+        """Returns the answer as it is written so far."""
         text = self.writer.text.strip()
         if text.lower().rstrip(".") == "not present":
             return Answer("Not present.", (), finish=Finish.ABSENT)

@@ -15,7 +15,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from model import checkpoint, dense
+from model import beam, checkpoint, dense
 from model.allocator import keep_freed_memory
 from model.backends.base import INSTRUCTIONS, Backend, Card, EncodedPicture
 from model.batch import pad_names
@@ -132,10 +132,13 @@ class Engine(Backend):
             yield from self._describe_all(encoded, cut, stop)
         else:
             talk = self._conversation(self.model, self.vocabulary, encoded, cut)
-            answer = self._in_turn(talk.answer(question, slots, shapes, MAX_TOKENS, stop, history))
-            if task is Capability.CAPTION:
-                answer = (self._linked(event, encoded, question, cut) for event in answer)
-            yield from answer
+            if task is Capability.CAPTION and not self._tells:
+                written = self._in_turn(beam.describe(talk, question, MAX_TOKENS, stop))
+                yield from (self._linked(event, encoded, question, cut) for event in written)
+                return
+            yield from self._in_turn(
+                talk.answer(question, slots, shapes, MAX_TOKENS, stop, history)
+            )
 
     def _in_turn(self, events: Iterator[Event]) -> Iterator[Event]:
         """Yields events, the lock held only while one is made.

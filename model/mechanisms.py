@@ -54,7 +54,7 @@ class Telling(Conversation):
     @torch.inference_mode()
     def locate(self, question: str, answer: Sequence[Marked]) -> list[Found]:
         """Returns where the marked phrases of a given answer are."""
-        state = self._ask(question, [], [])
+        state = self.ask(question, [], [])
         found = []
         for piece in answer:
             ids = self.vocabulary.encode(piece.text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 
 from model.tokens import CLOSING, Vocabulary
@@ -21,6 +22,12 @@ class Writer:
         self._opened: int | None = None
         self.text = ""
         self.spans: list[tuple[int, int]] = []
+
+    def fork(self) -> Writer:
+        """Returns a copy that may go on in another way."""
+        other = copy.copy(self)
+        other._pending, other.spans = list(self._pending), list(self.spans)
+        return other
 
     def write(self, token: int) -> str:
         """Adds a word token; returns the new characters, none while a letter is incomplete.
@@ -44,6 +51,11 @@ class Writer:
     def open(self) -> None:
         """Begins a phrase at the next word."""
         self._opened = len(self.text)
+
+    @property
+    def opened(self) -> str | None:
+        """The words of the phrase that is open, if one is."""
+        return None if self._opened is None else self.text[self._opened :].strip()
 
     def close(self) -> Phrase | None:
         """Ends the phrase and returns it; None if it has no words or was never begun."""
