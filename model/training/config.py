@@ -51,7 +51,7 @@ class Stage(Section):
     warmup: float = 0.03
     trains: tuple[str, ...] = (
         "objects", "context", "projector", "region_encoder", "prefixed", "links", "box_decoder",
-        "word_locator", "mask_head", "pose_head",
+        "findings", "word_locator", "mask_head", "pose_head",
     )  # fmt: skip
     lessons: LessonConfig = field(default_factory=LessonConfig)
 
