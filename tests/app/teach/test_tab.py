@@ -17,6 +17,9 @@ from app.serving import Serving
 from app.session import ADMIN_HEADER
 from app.settings import Settings
 from app.teach import Teach
+from app.teach.checkpoints import Checkpoints
+from app.teach.takehome import TakeHome
+from app.teach.training import Training
 from app.teaching import Teaching
 from tests.fake_training import fake_checkpoint
 from tests.fakes import FakeBackend, in_loop
@@ -55,7 +58,7 @@ def settings(tmp_path: Path) -> Settings:
 def tab(settings: Settings) -> Teach:
     host = Host(FakeBackend, "fake", 60)
     host.swap(FakeBackend())
-    serving = Serving(host, settings, lambda name: FakeBackend(name=Path(name).name))
+    serving = Serving(host, settings, lambda name, _: FakeBackend(name=Path(name).name))
     teach = Teach(Teaching(settings, serving, ("false",)))
 
     def build() -> Teach:
@@ -75,6 +78,11 @@ def events(tab: Teach) -> dict[str, Any]:
             if name.startswith("on_"):
                 found[f"{type(section).__name__}.{name}"] = method
     return found
+
+
+def section(tab: Teach, kind: type) -> Any:
+    """Returns a step of the tab."""
+    return next(section for section in tab.sections if isinstance(section, kind))
 
 
 def arguments(method: Any) -> dict[str, Any]:
@@ -140,30 +148,30 @@ def test_every_part_belongs_to_a_component_that_may_change(tab: Teach) -> None:
 def test_the_admin_serves_from_the_list_and_deletes_only_with_a_tick(
     tab: Teach, settings: Settings
 ) -> None:
-    *_, last, _ = tab.sections
-    updates = last.on_serve("other", "", {}, ADMIN)  # type: ignore[attr-defined]
+    last = section(tab, Checkpoints)
+    updates = last.on_serve("other", "", {}, ADMIN)
     assert updates[tab.timer].active or tab.work.serving.served == "other"
     tab.work.serving.wait()
     assert tab.work.serving.served == "other"
     tab.work.serving.go_back()
     tab.work.serving.wait()
-    last.on_delete("other", False, "", {}, ADMIN)  # type: ignore[attr-defined]
+    last.on_delete("other", False, "", {}, ADMIN)
     assert (settings.checkpoints / "other").exists()
-    last.on_delete("other", True, "", {}, ADMIN)  # type: ignore[attr-defined]
+    last.on_delete("other", True, "", {}, ADMIN)
     assert not (settings.checkpoints / "other").exists()
 
 
 def test_a_refusal_is_said_beside_its_button(tab: Teach) -> None:
-    training = tab.sections[1]
-    updates = training.on_start(  # type: ignore[attr-defined]
+    training = section(tab, Training)
+    updates = training.on_start(
         "auto", 5, False, "", "", "", "fake-tiny", None, {"data": ""}, ADMIN
     )
-    assert words.DATA_NONE_CHOSEN.rstrip(".") in str(updates[training.said])  # type: ignore[attr-defined]
+    assert words.DATA_NONE_CHOSEN.rstrip(".") in str(updates[training.said])
 
 
 def test_earlier_data_is_offered_or_its_lack_is_told(tab: Teach, settings: Settings) -> None:
-    training = tab.sections[1]
-    replay, general, missing = training.replay, training.general, training.missing  # type: ignore[attr-defined]
+    training = section(tab, Training)
+    replay, general, missing = training.replay, training.general, training.missing
     updates = tab.on_look(None, {}, ADMIN)
     assert updates[replay]["choices"] == [(words.EARLIER_NONE, "")]
     assert updates[replay]["value"] == ""
@@ -177,14 +185,14 @@ def test_earlier_data_is_offered_or_its_lack_is_told(tab: Teach, settings: Setti
 def test_a_checkpoint_is_packed_by_a_click_and_pushed_only_with_a_name(
     tab: Teach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    *_, home = tab.sections
+    home = section(tab, TakeHome)
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    updates = home.on_push("other", " ", "", {}, ADMIN)  # type: ignore[attr-defined]
-    assert "OWNER/NAME" in str(updates[home.said])  # type: ignore[attr-defined]
-    updates = home.on_pack("other", "", {}, ADMIN)  # type: ignore[attr-defined]
-    assert "other is checked and packed" in str(updates[home.state])  # type: ignore[attr-defined]
+    updates = home.on_push("other", " ", "", {}, ADMIN)
+    assert "Write where to push to" in str(updates[home.said])
+    updates = home.on_pack("other", "", {}, ADMIN)
+    assert "other is checked and packed" in str(updates[home.state])
     assert updates[tab.timer].active
-    updates = home.on_pack("other", "", {}, ADMIN)  # type: ignore[attr-defined]
-    assert "being packed already" in str(updates[home.said])  # type: ignore[attr-defined]
-    updates = home.on_pack("../other", "", {}, ADMIN)  # type: ignore[attr-defined]
-    assert "no checkpoint" in str(updates[home.said])  # type: ignore[attr-defined]
+    updates = home.on_pack("other", "", {}, ADMIN)
+    assert "being packed already" in str(updates[home.said])
+    updates = home.on_pack("../other", "", {}, ADMIN)
+    assert "no checkpoint" in str(updates[home.said])
