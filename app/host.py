@@ -53,10 +53,17 @@ class Host:
         loader: returns the model; called once, in a thread.
         name: shown until the model tells its own.
         seconds: the longest one call may take, waiting included.
+        progress: tells what the loader is doing, in words for people.
     """
 
-    def __init__(self, loader: Callable[[], Backend], name: str, seconds: float = 120) -> None:
-        self._loader, self._seconds = loader, seconds
+    def __init__(
+        self,
+        loader: Callable[[], Backend],
+        name: str,
+        seconds: float = 120,
+        progress: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._loader, self._seconds, self.progress = loader, seconds, progress
         self.name = name
         self.error = ""
         self._served: _Served | None = None

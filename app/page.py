@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,9 +17,11 @@ from app.correct import Correct
 from app.correcting import Correcting
 from app.corrections import Corrections
 from app.endpoints import Endpoints
+from app.facts import facts
 from app.host import Host
+from app.phrases import escape
 from app.samples import read_samples, thumbnails
-from app.serving import Opener, Serving
+from app.serving import Opener, Serving, Told
 from app.session import People, key_of
 from app.takeout import Takeout
 from app.teach import Teach
@@ -29,7 +30,7 @@ from model.backends import open_backend
 
 if TYPE_CHECKING:
     from app.settings import Settings
-    from model.backends.base import Backend, Card
+    from model.backends.base import Backend
 
 POLL_SECONDS = 0.5
 SWAP_SECONDS = 15
@@ -46,6 +47,7 @@ def build(
     loader: Callable[[], Backend],
     opener: Opener | None = None,
     training: Sequence[str] = COMMAND,
+    progress: Callable[[], str] = lambda: "",
 ) -> gr.Blocks:
     """Returns the page; the model begins to load at once, in the background.
 
@@ -54,8 +56,9 @@ def build(
         loader: returns the model; called in a thread.
         opener: returns the model of a checkpoint that is to be served.
         training: the command that trains.
+        progress: tells what the loader is doing, in words for people.
     """
-    host = Host(loader, Path(settings.model).name, settings.answer_seconds)
+    host = Host(loader, Path(settings.model).name, settings.answer_seconds, progress)
     people = People(settings.max_people, settings.session_age)
     samples = read_samples()
     with gr.Blocks(
@@ -89,7 +92,7 @@ def build(
                 with gr.Tab(words.TEACH, id="teach") as teach_tab:
                     teach.build()
         ask.wire()
-        correct.wire(correct_tab, ask_tab)
+        correct.wire(correct_tab, ask_tab, teach_tab)
         takeout.wire()
         teach.wire(teach_tab)
         Endpoints(talk).build()
@@ -104,8 +107,8 @@ def build(
     return page
 
 
-def _open(settings: Settings, name: str) -> Backend:
-    return open_backend(name, settings.device)
+def _open(settings: Settings, name: str, tell: Told) -> Backend:
+    return open_backend(name, settings.device, progress=tell)
 
 
 def _watch_model(page: gr.Blocks, host: Host, brand: gr.HTML, ask: Ask) -> None:
@@ -134,17 +137,10 @@ def _brand(host: Host) -> str:
     elif host.error:
         state, text = "failed", words.FAILED.format(name=host.name)
     else:
-        state, text = "loading", words.LOADING.format(name=host.name)
-    title = html.escape(_about(card) if card else host.error, quote=True)
+        state, text = "loading", host.progress() or words.LOADING.format(name=host.name)
+    more = facts(card) if card else f"<p>{escape(host.error or words.LOADING_WHY)}</p>"
     return (
         f'<header class="brand"><h1>{_LOGO}{words.NAME}</h1><p>{words.TAGLINE}</p>'
-        f'<span class="model {state}" role="status" title="{title}"><i></i>'
-        f"{html.escape(text)}</span></header>"
-    )
-
-
-def _about(card: Card) -> str:
-    count = f"{card.parameters / 1e6:.1f} M" if card.parameters else "?"
-    return words.MODEL_TITLE.format(
-        parameters=count, mechanism=card.mechanism, licence=card.licence, scores=card.scores or "–"
+        f'<details class="model {state}"><summary role="status" title="{words.MODEL_TITLE}">'
+        f"<i></i>{escape(text)}</summary>{more}</details></header>"
     )

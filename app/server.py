@@ -18,13 +18,13 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from app import page, theme
+from app import page, theme, trial, words
 from app.guards.admin import AdminHeader, Admins
 from app.guards.limits import BodyLimit, DiskLimit, RateLimit
 from app.guards.origin import ForwardedHeaders, Routes, SameOrigin, SecurityHeaders
 from app.guards.ownership import Claims, Ownership, files_in
 from app.guards.person import PersonCookie
-from app.serving import reopen
+from app.serving import Told, reopen
 from app.settings import Settings
 from model.backends import open_backend
 from model.errors import ConfigError, DeixisError
@@ -165,25 +165,35 @@ def serve(host: FastAPI, settings: Settings) -> None:
 
 
 class Loader:
-    """Loads the model that was served last, and tells /readyz how far it is.
+    """Loads the model that was served last, and tells the page and /readyz how far it is.
 
     Attributes:
         missing: what is still missing; empty once the model is there.
+        told: what is being done, in words for people.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.missing = "the model is loading"
+        self.told = ""
 
     def __call__(self) -> Backend:
         """Returns the model; raises whatever keeps it from being loaded."""
         try:
-            backend = reopen(self._settings, lambda name: open_backend(name, self._settings.device))
+            backend = reopen(self._settings, self._open, self._tell)
+            self._tell(words.SERVING_TRIED)
+            trial.weigh(self._settings, backend)
         except Exception:
             self.missing = "the model could not be loaded"
             raise
         self.missing = ""
         return backend
+
+    def _open(self, name: str, tell: Told) -> Backend:
+        return open_backend(name, self._settings.device, progress=tell)
+
+    def _tell(self, told: str) -> None:
+        self.told = told
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -192,7 +202,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings = Settings.read(arguments)
         prepare(settings)
         loader = Loader(settings)
-        host = build(page.build(settings, loader), settings, lambda: loader.missing)
+        blocks = page.build(settings, loader, progress=lambda: loader.told)
+        host = build(blocks, settings, lambda: loader.missing)
         serve(host, settings)
     except DeixisError as error:
         raise SystemExit(f"Deixis cannot start: {error}") from error

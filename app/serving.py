@@ -18,12 +18,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from app import words
+from app import trial, words
 from model import checkpoint
-from model.errors import BackendError, DeixisError, InputError
-from model.types import Capability
+from model.backends import PUBLISHED
+from model.errors import DeixisError, InputError
 
 if TYPE_CHECKING:
     from app.host import Host
@@ -31,13 +29,13 @@ if TYPE_CHECKING:
     from model.backends.base import Backend
     from model.checkpoint import Listing
 
-Opener = Callable[[str], "Backend"]
+Told = Callable[[str], None]
+"""Told what is being done, in words for people."""
+Opener = Callable[[str, Told], "Backend"]
 """Returns the model of a name or path, loaded and ready."""
 
 EMBEDDED = "deixis-tiny"
 STEPS_BACK = 20
-CANARY = Path(__file__).parent.parent / "assets" / "samples" / "bus.jpg"
-CANARY_NAMES = 8
 _LOG = logging.getLogger("deixis")
 
 
@@ -68,8 +66,13 @@ def remembered(settings: Settings) -> Service:
     return service if service.model == settings.model else Service(settings.model)
 
 
-def reopen(settings: Settings, open_model: Opener) -> Backend:
+def reopen(settings: Settings, open_model: Opener, tell: Told = lambda told: None) -> Backend:
     """Returns the model that was served last; the settings' own if that one is gone or broken.
+
+    Args:
+        settings: the folders, and the model to start with.
+        open_model: loads a model.
+        tell: told how far it is.
 
     Raises:
         DeixisError: the model of the settings cannot be loaded either.
@@ -77,12 +80,18 @@ def reopen(settings: Settings, open_model: Opener) -> Backend:
     service = remembered(settings)
     if service.served:
         try:
-            return open_model(str(settings.checkpoints / service.served))
+            return open_model(_path(settings, service.served), tell)
         except DeixisError as error:
             note = words.SERVE_LOST.format(name=service.served, error=error)
             with suppress(OSError):
                 _remember(settings, Service(settings.model, note=note))
-    return open_model(settings.model)
+    return open_model(settings.model, tell)
+
+
+def _path(settings: Settings, key: str) -> str:
+    """Returns what opens the model of a key: a folder of a checkpoint, or a published name."""
+    folder = settings.checkpoints / key
+    return key if key in PUBLISHED and not folder.exists() else str(folder)
 
 
 def _file(settings: Settings) -> Path:
@@ -100,29 +109,6 @@ def _remember(settings: Settings, service: Service) -> None:
     staged.replace(path)
 
 
-def try_out(backend: Backend) -> None:
-    """Asks a model about a sample picture.
-
-    Raises:
-        BackendError: it finds nothing at all, not even with the lowest score, which is what numbers
-            that are not finite end in; or it failed in any other way.
-    """
-    card, able = backend.card, backend.card.capabilities
-    try:
-        with Image.open(CANARY) as file:
-            picture = backend.encode(file.convert("RGB"))
-        names = card.vocabulary[:CANARY_NAMES]
-        found = True
-        if Capability.DETECT in able and names:
-            found = any(g.boxes for g in backend.detect(picture, names, threshold=0.0).groundings)
-        if Capability.CAPTION in able:
-            backend.caption(picture)
-    except Exception as error:
-        raise BackendError(words.CANARY_FAILED.format(name=card.name, error=error)) from error
-    if not found:
-        raise BackendError(words.CANARY_BLIND.format(name=card.name))
-
-
 def _whole(name: str) -> bool:
     """Returns whether a folder is none that is being written or deleted."""
     return not name.startswith(".") and not name.endswith((".staging", ".old"))
@@ -138,12 +124,13 @@ class Serving:
 
     Attributes:
         loading: name of the checkpoint that is being tried; empty if none is.
+        told: how far that is, in words for people; empty if nothing is known.
         error: why the last one was not taken; empty if it was.
     """
 
     def __init__(self, host: Host, settings: Settings, open_model: Opener) -> None:
         self._host, self._settings, self._open = host, settings, open_model
-        self.loading = self.error = ""
+        self.loading = self.told = self.error = ""
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
         self._listed: tuple[list[tuple[str, int]], list[Listing]] = ([], [])
@@ -190,12 +177,12 @@ class Serving:
     # --- changes: only for the admin, which whoever calls has checked ----------------------------
 
     def serve(self, name: str) -> None:
-        """Begins to put a checkpoint in place; returns at once.
+        """Begins to put a checkpoint or a published model in place; returns at once.
 
         Raises:
-            InputError: there is no such checkpoint, or another one is being tried.
+            InputError: there is no such model, or another one is being tried.
         """
-        key = self._key(name)
+        key = name if name in PUBLISHED and name not in self._folders() else self._key(name)
         service = self.service
         if key == service.served:
             raise InputError(words.SERVE_ALREADY.format(name=name))
@@ -248,11 +235,18 @@ class Serving:
         Raises:
             InputError: there is no such checkpoint.
         """
-        known = {item.name: item.folder for item in self.checkpoints()}
+        known = self._folders()
         if name not in known:
             raise InputError(words.SERVE_UNKNOWN.format(name=f"{name!r:.60}"))
         own = Path(self._settings.model)
         return "" if own.exists() and own.resolve() == known[name].resolve() else name
+
+    def _folders(self) -> dict[str, Path]:
+        return {item.name: item.folder for item in self.checkpoints()}
+
+    def tell(self, told: str) -> None:
+        """Notes how far the loading is."""
+        self.told = told
 
     def _begin(self, wanted: Service) -> None:
         with self._lock:
@@ -260,7 +254,7 @@ class Serving:
                 raise InputError(words.SERVE_BUSY.format(name=self.loading))
             if not self._host.settled:
                 raise InputError(words.SERVE_BUSY.format(name=self._host.name))
-            self.loading, self.error = self._shown(wanted.served), ""
+            self.loading, self.told, self.error = self._shown(wanted.served), "", ""
             self._thread = threading.Thread(
                 target=self._change, args=(wanted,), name="swap-model", daemon=True
             )
@@ -271,9 +265,10 @@ class Serving:
         backend = None
         try:
             key = wanted.served
-            path = str(self._settings.checkpoints / key) if key else self._settings.model
-            backend = self._open(path)
-            try_out(backend)
+            path = _path(self._settings, key) if key else self._settings.model
+            backend = self._open(path, self.tell)
+            self.tell(words.SERVING_TRIED)
+            trial.note(self._settings, backend, trial.try_out(backend))
             _remember(self._settings, wanted)
         except Exception as error:  # in a thread: the admin reads it on the page
             if not isinstance(error, DeixisError):
@@ -284,4 +279,4 @@ class Serving:
         else:
             self._host.swap(backend)
         finally:
-            self.loading = ""
+            self.loading = self.told = ""

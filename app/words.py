@@ -44,9 +44,24 @@ QUICK: tuple[tuple[Capability, str, str], ...] = (
 """Quick actions in order: what the model must be able to do, the button, the question it asks."""
 
 LOADING = "loading {name} …"
+LOADING_WHY = "The page is here before its model; what you ask waits for it."
 READY = "{name} · {device}"
 FAILED = "{name} could not be loaded"
-MODEL_TITLE = "{parameters} parameters · {mechanism} · licence {licence} · scores: {scores}"
+MODEL_TITLE = "About this model"
+FACT_SIZE, FACT_MECHANISM, FACT_REGIONS = "Parameters", "Finds places by", "Drawn regions reach it"
+FACT_SCORES, FACT_COST, FACT_LICENCE, FACT_SOURCE = "Scores", "Takes here", "Licence", "From"
+FACT_MEMORY = "Needs"
+MECHANISMS = {
+    "queries": "object queries tied to its words",
+    "words": "a box for every word",
+    "coordinates": "coordinates it writes",
+    "retrieval": "a detector that is told names",
+}
+REGIONS_AS_DRAWN, SCORES_NONE, SIZE_UNKNOWN = "as they are drawn", "none", "not told"
+COST = "{encode} to read a picture, {ask} to answer"
+COST_UNKNOWN = "not measured yet"
+MEMORY = "{need:.1f} GB on {device}, of {free:.1f} GB free"
+MEMORY_SHORT = "{need:.1f} GB on {device}, where only {free:.1f} GB are free"
 
 STATUS_ENCODING = "reading the picture …"
 STATUS_ENCODED = "encoded in {ms} ms"
@@ -84,9 +99,18 @@ CORRECT_LEAD = (
     "Move, resize, rename or delete boxes on the picture, draw what was missed, mend the words. "
     "What you save can teach the model."
 )
-RENEW = "Start over"
-SAVE = "Save as example"
+SAVING_FAILED = "Saving broke off; nothing was lost here. Try again."
 SAVED = "Saved. Examples on the shelf: {count}."
+QUESTION_EMPTY = "The question is empty; write what the answer replies to."
+TEXT_TOO_LONG = "A text has {length} characters; at most {limit} fit. Shorten it."
+BOX_UNNAMED = "Box {name} has no label; name it, or link it to words."
+CORRECTION_EMPTY = "There is neither an answer nor a box; write or draw one."
+NOTHING_TO_SAVE = "There is nothing to save yet; ask something, then correct the answer."
+MANY_BOXES = "{count} boxes are drawn; at most {limit} fit an example. Delete some."
+BOX_UNREADABLE = "A box could not be read: {given}. Draw it again."
+LINK_UNREADABLE = "A link could not be read: {given}. Link the words again."
+LINK_OUTSIDE = "A link goes from {start} to {end}, outside of {length} characters. Link it again."
+NO_PLACE = "{given} is no place in a text; link the words again."
 SHELF_TITLE = "Saved examples"
 UNTITLED = "picture"
 EXPORT = "Take home"
@@ -111,6 +135,9 @@ EDITOR: dict[str, str] = {
     "answer": "Answer",
     "hint": "Select words, then choose their boxes:",
     "links": "Boxes to link the selected words to",
+    "renew": "Start over",
+    "save": "Save as example",
+    "saving": "Saving …",
 }
 """Texts of the caption editor."""
 
@@ -171,6 +198,7 @@ CANVAS: dict[str, str] = {
     "found": "{number} of {all}: {label}{score}",
     "none_found": "No boxes",
     "label": "What is it?",
+    "first_question": STARTERS[0],
     "next": "Next ({count})",
     "next_title": "Open the next picture (N)",
     "keys": "Keys: [ and ] go through the boxes, Enter renames, arrows move (Shift: ten pixels), "
@@ -183,6 +211,17 @@ CANVAS: dict[str, str] = {
     "mask_kind": "brush",
 }
 """Texts of the canvas, by the keys its scripts use."""
+
+# --- for programs --------------------------------------------------------------------------------
+
+PICTURE_MISSING = "No picture came along; send one as a file."
+NO_QUESTION = "The question is empty; ask something."
+THRESHOLD_WRONG = "The threshold is {threshold}; scores lie between 0 and 1."
+NAMES_WRONG = 'The names are {given}; send a list of texts, such as ["dog", "cup"].'
+NAMES_COUNT = "{count} names are to be found; send between 1 and {limit}."
+ANSWER_FOREIGN = "The answer is not what these endpoints give; send one of theirs unchanged."
+
+# --- serving -------------------------------------------------------------------------------------
 
 SERVE_LOST = "{name} was served before the restart but could not be loaded: {error}"
 SERVE_FAILED = "{name} is not served; everything stays as it was. {error}"
@@ -214,7 +253,14 @@ TEACH_NO_TOKEN = (
     "The owner has not set a password yet: it is the environment variable DEIXIS_ADMIN_TOKEN, a "
     "secret on a Space."
 )
-TEACH_STEPS = ("1 Choose data", "2 Train", "3 Before and after", "4 Checkpoints", "5 Take home")
+TEACH_STEPS = (
+    "1 Choose data",
+    "2 Train",
+    "3 Before and after",
+    "4 Checkpoints",
+    "5 Take home",
+    "6 Other models",
+)
 
 DATA_LABEL = "Data set"
 DATA_EMPTY = (
@@ -278,8 +324,12 @@ MINUTES_WRONG = "Choose between 1 and {most} minutes."
 HARDWARE_GPU = "This machine has a GPU: a few minutes teach a new class."
 HARDWARE_CPU = "This machine trains on {count} CPU cores: 10 to 20 minutes teach a new class."
 HARDWARE_ZERO = (
-    "ZeroGPU lends its GPU to answers only, a minute at a time. Training runs here on the CPU, in "
-    "short bursts that are saved: choose few minutes, and Go on for more."
+    "ZeroGPU lends its GPU for two minutes at a time: training runs in such bursts, each of which "
+    "is saved. When the day's share is used up it stops; Go on later."
+)
+HARDWARE_ZERO_CPU = (
+    "This is ZeroGPU, but its package spaces is missing, so training runs on {count} CPU cores: "
+    "choose few minutes, and Go on for more."
 )
 HARDWARE_SPACE = "A Space forgets what was trained when it restarts, unless it has a storage."
 EARLIER_NONE = "nothing"
@@ -362,7 +412,13 @@ SERVE_RUN = "Serve {name}"
 BACK = "Go back"
 BACK_TO = "Go back to {name}"
 SERVING_NOW = "{name} answers now."
-SERVING_LOADING = "{name} is being tried on a sample picture …"
+MODELS_LEAD = (
+    "Published models can answer here instead. They are fetched from their hub when first chosen; "
+    "what they need is looked at before, and the present one goes on answering meanwhile."
+)
+MODELS_LABEL = "Published model"
+SERVING_LOADING = "{name} is being put in place. {told}"
+SERVING_TRIED = "It is being tried on a sample picture."
 CHECKPOINTS_LABEL = "Checkpoint"
 CHECKPOINTS_HEAD = ("checkpoint", "measured", "from", "#size", "#made")
 CHECKPOINT_SERVED = "answers now"

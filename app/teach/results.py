@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from app import words
-from app.phrases import escape
 from app.runs import read_json
 from app.teach import panels, sheets, tables
 from app.teach.album import Album
-from app.teach.section import Look, Part, Tab, Updates, earlier, html, shown
+from app.teach.section import Look, Part, Tab, Updates, earlier, html, serving_state, shown
 from model.checkpoint import is_there
 
 if TYPE_CHECKING:
@@ -109,24 +108,11 @@ class Results:
         yield shown(self.again, ready and run is not None and not run.alive)
         taught = run.data.name if run else ""
         yield earlier(self.general, self.work, self.work.settings.general, taught)
-        yield self._state()
+        yield serving_state(self.state, serving)
 
     def _saved(self, run: Run) -> bool:
         folders = (self.work.settings.checkpoints / run.name, run.folder / "best")
         return any(map(is_there, folders))
-
-    def _state(self) -> Part:
-        serving = self.work.serving
-        trouble = serving.error or serving.service.note
-        if serving.loading:
-            text, wrong = words.SERVING_LOADING.format(name=serving.loading), False
-        elif trouble:
-            text, wrong = trouble, True
-        else:
-            text, wrong = words.SERVING_NOW.format(name=serving.served), False
-        kind = "oops" if wrong else "note"
-        inside = f'<p class="{kind}" role="status">{escape(text)}</p>'
-        return html(self.state, inside)
 
 
 def _album(run: Run | None, value: Any) -> dict[str, Any]:  # noqa: ANN401

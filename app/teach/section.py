@@ -10,11 +10,13 @@ import gradio as gr
 
 from app import words
 from app.datasets import RECORDS
+from app.phrases import escape
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from app.runs import Run
+    from app.serving import Serving
     from app.teaching import Teaching
 
 Updates = dict[Any, Any]
@@ -79,6 +81,17 @@ def earlier(component: gr.Dropdown, work: Teaching, records: Path, taught: str) 
     first = RECORDS if RECORDS in found else ""
     everything = [(words.EARLIER_NONE, ""), *choices]
     return Part(component, everything, lambda: gr.update(choices=everything, value=first))
+
+
+def serving_state(component: gr.HTML, serving: Serving) -> Part:
+    """Returns the part that says which model answers, or how far the next one is."""
+    trouble = serving.error or serving.service.note
+    if serving.loading:
+        text = words.SERVING_LOADING.format(name=serving.loading, told=serving.told)
+    else:
+        text = trouble or words.SERVING_NOW.format(name=serving.served)
+    kind = "oops" if trouble and not serving.loading else "note"
+    return html(component, f'<p class="{kind}" role="status">{escape(text)}</p>')
 
 
 class Tab(Protocol):

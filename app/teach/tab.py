@@ -15,6 +15,7 @@ from app.session import is_admin
 from app.teach import panels
 from app.teach.checkpoints import Checkpoints
 from app.teach.material import Material
+from app.teach.models import Models
 from app.teach.results import Results
 from app.teach.section import Action, Look, Updates
 from app.teach.takehome import TakeHome
@@ -50,7 +51,7 @@ class Teach:
 
     def __post_init__(self) -> None:
         self.data = Material(self.work)
-        others = (Training, Results, Checkpoints, TakeHome)
+        others = (Training, Results, Checkpoints, TakeHome, Models)
         self.sections = (self.data, *(section(self.work) for section in others))
 
     def build(self) -> None:

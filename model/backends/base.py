@@ -23,6 +23,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What a model takes on this machine, measured on a sample picture.
+
+    Attributes:
+        encode: seconds to read the picture.
+        ask: seconds from a question about a picture that is read to the whole answer.
+    """
+
+    encode: float
+    ask: float
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """What a model is and can do, shown in the page.
 
@@ -42,6 +55,7 @@ class Card:
         regions: how drawn regions reach the model, such as `as coordinates in the prompt`; empty
             if as they are.
         together: how many questions it takes at once; more have to wait.
+        cost: what it takes; None until that is measured.
     """
 
     name: str
@@ -58,6 +72,7 @@ class Card:
     version: str = ""
     regions: str = ""
     together: int = 1
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True)

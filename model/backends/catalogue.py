@@ -6,7 +6,8 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from model.backends.memory import ROOM
+from model.backends.base import Card
+from model.backends.memory import ROOM, needed_bytes
 from model.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -49,9 +50,30 @@ class Published:
     licence: str
     parameters: int
 
+    def weights(self, device: str, *, four_bit: bool = False) -> int:
+        """Returns the bytes its weights take on a device."""
+        numbers = self.parameters * 1_000_000
+        return needed_bytes(numbers, 2 * numbers, device, four_bit=four_bit)
+
+    def preview(self, device: str) -> Card:
+        """Returns what its card will say, as far as that is known before it is loaded."""
+        kind = adapter(self.model_type)
+        return Card(
+            name=self.name,
+            family=kind.family,
+            mechanism=kind.mechanism,
+            capabilities=kind.capabilities(),
+            parameters=self.parameters * 1_000_000,
+            device=device,
+            licence=self.licence,
+            source=self.hub_id,
+            scores=kind.scores,
+            regions=kind.regions,
+        )
+
     def need(self, device: str) -> int:
         """Returns the bytes it needs on a device, room to work included."""
-        return int(self.parameters * 1e6 * (4 if device == "cpu" else 2) * ROOM)
+        return int(self.weights(device) * ROOM)
 
 
 _GEMMA = "Gemma terms of use (accept them on the hub)"

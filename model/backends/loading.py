@@ -45,14 +45,6 @@ class Source:
     adapter: Path | None = None
 
 
-def needed_bytes(numbers: int, stored: int, source: Source) -> int:
-    """Returns how many bytes weights take, of which there are so many numbers and stored bytes."""
-    if source.four_bit:
-        return numbers * 6 // 10
-    # On a CPU everything is computed in 32 bits; elsewhere as it is stored.
-    return numbers * 4 if source.device == "cpu" else stored
-
-
 def load_model(auto: str, source: Source, place: str) -> Foreign:
     """Returns a model in evaluation mode.
 

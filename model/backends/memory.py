@@ -61,6 +61,14 @@ def count_weights(folder: Path) -> tuple[int, int]:
     return numbers, stored
 
 
+def needed_bytes(numbers: int, stored: int, device: str, *, four_bit: bool = False) -> int:
+    """Returns how many bytes weights take, of which there are so many numbers and stored bytes."""
+    if four_bit:
+        return numbers * 6 // 10
+    # On a CPU everything is computed in 32 bits; elsewhere as it is stored.
+    return numbers * 4 if device == "cpu" else stored
+
+
 def free_bytes(device: str) -> int:
     """Returns the memory that is free on a device, on all GPUs together for `cuda`.
 

@@ -18,10 +18,9 @@ from model.backends.loading import (
     Source,
     load_model,
     load_processor,
-    needed_bytes,
     version_of,
 )
-from model.backends.memory import check_room, count_weights, placement
+from model.backends.memory import check_room, count_weights, needed_bytes, placement
 from model.errors import BackendError, CheckpointError, DeixisError
 from model.types import Capability, Size
 
@@ -67,7 +66,7 @@ class PublishedBackend(Backend):
         say = progress or (lambda message: None)
         say(f"Checking memory for {source.name}")
         numbers, stored = count_weights(source.folder)
-        needed = needed_bytes(numbers, stored, source)
+        needed = needed_bytes(numbers, stored, source.device, four_bit=source.four_bit)
         check_room(source.name, needed, source.device)
         say(f"Loading {numbers / 1e6:,.0f} M parameters of {source.name}")
         try:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.backends.catalogue import PUBLISHED, Published, adapter
+from model.backends.hub import fetch
+from model.backends.memory import check_room
 from model.checkpoint import ADAPTER, MANIFEST, ROOT, is_there, verify
 from model.errors import BackendError, CheckpointError
 from model.types import Capability
@@ -19,15 +21,17 @@ if TYPE_CHECKING:
 
 SERVED, FOUR_BIT = "openai:", ":4bit"
 
+Progress = Callable[[str], None]
+"""Told what is being done, in words for people."""
+
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
-_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
 
 
 def open_backend(
     name_or_path: str,
     device: str = "auto",
     *,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Backend:
     """Returns a model, loaded and ready.
 
@@ -54,11 +58,13 @@ def open_backend(
     device = pick_device(device)
     plain = name_or_path.removesuffix(FOUR_BIT)
     known = PUBLISHED.get(plain.lower())
-    folder, adapter_folder = _folder(plain, known), None
+    say = progress or (lambda message: None)
+    four_bit = plain != name_or_path
+    folder, adapter_folder = _folder(plain, known, device, say, four_bit=four_bit), None
     if not (folder / "config.json").is_file():
         adapter_folder, base = folder, _base(folder)
         known = PUBLISHED.get(base.lower())
-        folder = _folder(base, known)
+        folder = _folder(base, known, device, say, four_bit=four_bit)
         if not (folder / "config.json").is_file():
             raise CheckpointError(
                 f"{adapter_folder.name} was learned on {folder.name}, an adapter itself; only "
@@ -80,10 +86,10 @@ def open_backend(
         licence=known.licence if known else _licence(folder),
         origin="a local folder" if here else known.hub_id if known else name_or_path,
         device=device,
-        four_bit=plain != name_or_path,
+        four_bit=four_bit,
         adapter=adapter_folder,
     )
-    return adapter(model_type).load(source, progress)
+    return adapter(model_type).load(source, say)
 
 
 def is_published(name_or_path: str) -> bool:
@@ -122,8 +128,10 @@ def pick_device(device: str) -> str:
     return device
 
 
-def _folder(name: str, known: Published | None) -> Path:
-    """Returns the local folder of a model, fetching a published one if need be."""
+def _folder(
+    name: str, known: Published | None, device: str, say: Progress, *, four_bit: bool
+) -> Path:
+    """Returns the local folder of a model, fetching a published one if it is not too large."""
     here = _here(name)
     if here is not None:
         return here
@@ -133,7 +141,14 @@ def _folder(name: str, known: Published | None) -> Path:
             f"There is no model {name!r:.80}. Give a folder, a hub id such as owner/name, or one "
             f"of: {', '.join(PUBLISHED)}."
         )
-    return _fetch(hub_id)
+    if known is not None:
+        check_room(known.name, known.weights(device, four_bit=four_bit), device)
+    return fetch(hub_id, _known_kind, say)
+
+
+def _known_kind(folder: Path) -> None:
+    """Raises CheckpointError unless an adapter knows the kind of a checkpoint."""
+    adapter(_model_type(folder) or "unknown")
 
 
 def _here(name: str) -> Path | None:
@@ -144,22 +159,6 @@ def _here(name: str) -> Path | None:
             if is_there(path):
                 return path
     return None
-
-
-def _fetch(hub_id: str) -> Path:
-    """Returns the folder of a hub checkpoint; its kind is known before gigabytes are fetched."""
-    from huggingface_hub import hf_hub_download, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-
-    try:
-        config = Path(hf_hub_download(hub_id, "config.json"))
-        adapter(_model_type(config.parent) or "unknown")
-        return Path(snapshot_download(hub_id, allow_patterns=_FILES, ignore_patterns=["*/*"]))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
-        raise CheckpointError(
-            f"{hub_id} could not be fetched: {type(error).__name__}: {error!s:.200}. Without a "
-            "connection, fetch it elsewhere and give its folder."
-        ) from error
 
 
 def _base(folder: Path) -> str:

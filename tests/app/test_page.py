@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from html import unescape
 from pathlib import Path
 
 import gradio as gr
@@ -45,6 +46,20 @@ def test_the_page_comes_up_before_the_model(tmp_path: Path) -> None:
     built = in_loop(lambda: page.build(Settings(model="checkpoints/slow", teaching=tmp_path), load))
     assert isinstance(built, gr.Blocks)
     gate.set()
+
+
+def test_the_head_tells_how_far_loading_is_and_then_what_the_model_is() -> None:
+    host = page.Host(FakeBackend, "slow", progress=lambda: "Fetching owner/<b>: 3 of 375 MB")
+    head = page._brand(host)
+    assert "<b>" not in head
+    assert "Fetching owner/<b>: 3 of 375 MB" in unescape(head)
+    host.start()
+    host.wait(threading.Event())
+    head = unescape(page._brand(host))
+    assert "fake-tiny · cpu" in head
+    assert "<dt>Licence</dt><dd>Apache-2.0</dd>" in head
+    assert "<dt>From</dt>" in head
+    assert page._brand(page.Host(FakeBackend, "quiet")).count("loading quiet …") == 1
 
 
 def test_a_model_that_fails_is_named_with_its_reason() -> None:

@@ -9,7 +9,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
@@ -28,6 +28,7 @@ from app.guards.limits import RateLimit, Rates
 from app.session import ADMIN_HEADER
 from app.settings import Settings
 from model.errors import CheckpointError, ConfigError
+from tests.fakes import FakeBackend
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*:DeprecationWarning", "ignore:.*:ResourceWarning", "ignore:.*:UserWarning"
@@ -642,23 +643,27 @@ def test_main_says_why_it_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
         server.main([])
 
 
-def test_readiness_follows_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readiness_follows_the_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     opened: list[tuple[str, str]] = []
 
-    def open_backend(name: str, device: str) -> object:
+    def open_backend(name: str, device: str, *, progress: Callable[[str], None]) -> object:
         opened.append((name, device))
+        progress(f"Loading {name}")
         if name == "broken":
             raise CheckpointError("The file model.safetensors is cut short.")
-        return "a model"
+        return model
 
     monkeypatch.setattr(server, "open_backend", open_backend)
-    loader = server.Loader(Settings(model="some", device="cpu"))
+    model = FakeBackend()
+    loader = server.Loader(Settings(model="some", device="cpu", teaching=tmp_path))
     assert loader.missing == "the model is loading"
-    assert loader() == "a model"
+    assert loader() is model
     assert loader.missing == ""
-    broken = server.Loader(Settings(model="broken"))
+    assert model.card.cost is not None
+    broken = server.Loader(Settings(model="broken", teaching=tmp_path))
     with pytest.raises(CheckpointError):
         broken()
+    assert broken.told == "Loading broken"
     assert broken.missing == "the model could not be loaded"
     assert opened == [("some", "cpu"), ("broken", "auto")]
 

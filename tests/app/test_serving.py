@@ -16,9 +16,10 @@ from safetensors.torch import load_file, save_file
 
 from app.conversation import Conversation
 from app.host import Host
-from app.serving import Service, Serving, remembered, reopen, try_out
+from app.serving import Opener, Service, Serving, Told, remembered, reopen
 from app.session import People
 from app.settings import Settings
+from app.trial import try_out
 from model import checkpoint
 from model.backends.base import Backend, EncodedPicture
 from model.engine import Engine, load
@@ -64,7 +65,7 @@ class Failing(FakeBackend):
         raise RuntimeError("shapes differ")
 
 
-def opened(path: str) -> Backend:
+def opened(path: str, tell: Told = print) -> Backend:
     name = Path(path).name
     kinds: dict[str, Callable[[], Backend]] = {
         "blind": lambda: Blind(name=name),
@@ -87,7 +88,7 @@ def settings(tmp_path: Path) -> Settings:
     )
 
 
-def serving(settings: Settings, open_model: Callable[[str], Backend] = opened) -> Serving:
+def serving(settings: Settings, open_model: Opener = opened) -> Serving:
     host = Host(lambda: reopen(settings, open_model), OWN, 60)
     host.start()
     host.wait(threading.Event())
@@ -148,7 +149,7 @@ def test_a_full_disk_while_swapping_changes_nothing(
 
     made: list[Constant] = []
 
-    def noted(path: str) -> Backend:
+    def noted(path: str, tell: Told) -> Backend:
         made.append(Constant(Path(path).name))
         return made[-1]
 
@@ -164,7 +165,7 @@ def test_a_full_disk_while_swapping_changes_nothing(
 def test_a_served_checkpoint_that_is_lost_falls_back_and_says_so(settings: Settings) -> None:
     serve(serving(settings), "one")
 
-    def without_one(path: str) -> Backend:
+    def without_one(path: str, tell: Told) -> Backend:
         if path.endswith("one"):
             raise CheckpointError("a file is missing")
         return opened(path)
@@ -189,7 +190,7 @@ def test_another_model_in_the_settings_starts_afresh(settings: Settings) -> None
 def test_one_checkpoint_is_tried_at_a_time(settings: Settings) -> None:
     gate = threading.Event()
 
-    def slow(path: str) -> Backend:
+    def slow(path: str, tell: Told) -> Backend:
         if path.endswith("one"):
             gate.wait(60)
         return opened(path)
@@ -259,7 +260,7 @@ def test_requests_under_swaps_are_each_answered_by_one_version(
 ) -> None:
     made: list[Constant] = []
 
-    def noted(path: str) -> Backend:
+    def noted(path: str, tell: Told) -> Backend:
         made.append(Constant(Path(path).name))
         return made[-1]
 
@@ -291,7 +292,7 @@ def test_an_answer_in_the_making_ends_with_the_model_it_began_with(
 ) -> None:
     made: list[Constant] = []
 
-    def noted(path: str) -> Backend:
+    def noted(path: str, tell: Told) -> Backend:
         made.append(Constant(Path(path).name))
         return made[-1]
 
@@ -336,7 +337,7 @@ def native(tmp_path: Path) -> Settings:
 
 
 def test_broken_weights_are_never_served(native: Settings) -> None:
-    work = serving(native, lambda path: load(path, "cpu"))
+    work = serving(native, lambda path, _: load(path, "cpu"))
     for name, reason in (("poisoned", "not finite"), ("cut", "differs from its manifest")):
         serve(work, name)
         assert reason in work.error

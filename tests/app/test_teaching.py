@@ -61,7 +61,7 @@ def settings(tmp_path: Path) -> Settings:
 def teaching(settings: Settings) -> Teaching:
     """Returns the page's teaching as a server that has just started has it."""
 
-    def opened(name: str) -> FakeBackend:
+    def opened(name: str, tell: object) -> FakeBackend:
         return FakeBackend(name=Path(name).name)
 
     host = Host(lambda: reopen(settings, opened), "fake", 60)

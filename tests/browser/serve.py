@@ -46,7 +46,7 @@ def main(folder: Path, checkpoint: str = "") -> None:
     )
     server.prepare(settings)
 
-    def opened(name: str) -> Backend:
+    def opened(name: str, tell: object) -> Backend:
         return loader(name) if checkpoint else FakeBackend(0.005, name=Path(name).name)
 
     if not checkpoint:

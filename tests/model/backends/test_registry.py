@@ -81,6 +81,40 @@ def test_one_whole_published_checkpoint_is_told_from_all_else(tiny: Tiny, tmp_pa
         assert not is_published(name), name
 
 
+def test_a_checkpoint_too_large_for_the_memory_is_not_fetched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("model.backends.memory.free_bytes", lambda device: 10**9)
+    monkeypatch.setattr(registry, "fetch", lambda *_: pytest.fail("it was fetched"))
+    with pytest.raises(BackendError, match=r"qwen3-vl-8b needs about 43\.9 GB on cpu"):
+        open_backend("qwen3-vl-8b", "cpu")
+
+
+def test_a_fetched_checkpoint_is_loaded_and_every_step_is_told(
+    monkeypatch: pytest.MonkeyPatch, tiny: Tiny
+) -> None:
+    folder = tiny("florence2")
+
+    def snapshot(hub_id: str, *, tqdm_class: type, **_: object) -> str:
+        for unit, desc in (("B", "Downloading bytes"), ("it", "Fetching 3 files")):
+            bar = tqdm_class(total=0, unit=unit, desc=desc, name="snapshot", disable=True)
+            bar.total = 4_000_000
+            bar.update(4_000_000)
+        return str(folder)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda _, name: str(folder / name))
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    told: list[str] = []
+    backend = open_backend("florence-2-base", "cpu", progress=told.append)
+    assert backend.card.source == "florence-community/Florence-2-base-ft"
+    assert told[:2] == [
+        "Looking for florence-community/Florence-2-base-ft",
+        "Fetching florence-community/Florence-2-base-ft: 4 of 4 MB",
+    ]
+    assert told[2].startswith("Checking memory")
+    assert told[-1] == "florence-2-base is ready"
+
+
 @pytest.mark.parametrize(
     "name",
     ["nothing", "../../etc", "a/../b", "--opt/x", "http://x/y", "a/b/c", "", "o/--x", "x" * 300],
