@@ -31,8 +31,10 @@ from typing import Any
 import psutil
 from filelock import FileLock
 
+from app.jobs.bursts import BURSTING, LENT, Burst, Bursts
 from app.jobs.job import ALIVE, Job, State, command_line
 from app.jobs.process import STOPPED_EARLY, TAIL_BYTES, ended, find, kill, start, tail
+from app.jobs.trail import read_events
 from model.errors import ConfigError, InputError
 
 Json = dict[str, Any]
@@ -40,7 +42,6 @@ Json = dict[str, Any]
 MAX_WAITING = 20
 LOST = "Never started: what had to be done first did not end well."
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
-_READ_BYTES = 4_000_000
 _TAIL_LINES = 40
 
 
@@ -53,6 +54,7 @@ class Jobs:
         *,
         command: Sequence[str] = (sys.executable, "-m", "model.training"),
         grace: float = 120.0,
+        burst: Burst | None = LENT,
     ) -> None:
         """Opens a queue; nothing runs until `refresh` is called or `watch` started.
 
@@ -60,11 +62,12 @@ class Jobs:
             folder: of the queue; created when the first run is submitted.
             command: what the arguments of a job are given to.
             grace: seconds a run may take to save after it was asked to stop.
+            burst: lends a GPU to runs that can go on where they were; None where none is lent.
         """
         self.folder = folder.resolve()
-        self._command, self._grace = tuple(command), grace
+        self._command, self._grace, self._burst = tuple(command), grace, burst
         self._lock = FileLock(self.folder / "queue.lock", timeout=30)
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._children: dict[str, subprocess.Popen[bytes] | Bursts] = {}
         self._closing = threading.Event()
         self._watcher: threading.Thread | None = None
 
@@ -149,25 +152,7 @@ class Jobs:
         Only whole lines with a JSON object count; anything else a library may have printed is
         passed over.
         """
-        content, end = self._whole_lines(self._path(identifier) / "progress.jsonl", offset)
-        found = []
-        for line in content.splitlines():
-            try:
-                value = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(value, dict):
-                found.append(value)
-        return found, end
-
-    def _whole_lines(self, path: Path, offset: int) -> tuple[bytes, int]:
-        if not path.exists():
-            return b"", offset
-        with path.open("rb") as file:
-            file.seek(offset)
-            content = file.read(_READ_BYTES)
-        content = content[: content.rfind(b"\n") + 1]
-        return content, offset + len(content)
+        return read_events(self._path(identifier) / "progress.jsonl", offset)
 
     def log(self, identifier: str, lines: int = _TAIL_LINES) -> str:
         """Returns the last lines a run wrote to its log."""
@@ -223,12 +208,20 @@ class Jobs:
         job = replace(job, state=State.RUNNING, started=time.time())
         self._write(job)
         folder = self._path(job.id)
+        words = [*self._command, *job.arguments]
+        if self._burst is not None and job.verb in BURSTING:
+
+            def goes_on() -> bool:
+                return self.get(job.id).state is State.RUNNING
+
+            self._children[job.id] = Bursts(self._burst, words, job.id, folder, goes_on)
+            return
         try:
             with (
                 (folder / "progress.jsonl").open("ab") as out,
                 (folder / "log.txt").open("ab") as log,
             ):
-                child = start([*self._command, *job.arguments], job.id, out, log)
+                child = start(words, job.id, out, log)
         except OSError as error:
             message = f"The run could not be started: {error}."
             self._write(replace(job, state=State.FAILED, ended=time.time(), message=message))
@@ -241,10 +234,12 @@ class Jobs:
         child = self._children.get(job.id)
         exit_code = child.poll() if child is not None else None
         process = find(job) if exit_code is None else None
+        if process is None and isinstance(child, Bursts) and exit_code is None:
+            return job  # between two bursts
         if process is not None:
             if job.stop_asked is not None and time.time() > job.stop_asked + self._grace:
                 kill(process)
-            if job.pid is None:
+            if job.pid is None and not isinstance(child, Bursts):
                 job = replace(job, pid=process.pid, born=process.create_time())
                 self._write(job)
             return job

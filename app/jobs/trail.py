@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 MOST_POINTS = 400
 """Points of a curve that a browser is sent."""
+
+_READ_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +118,26 @@ class Trail:
 
     def _end(self, event: Mapping[str, Any]) -> None:
         self.message = str(event.get("message") or "")
+
+
+def read_events(path: Path, offset: int) -> tuple[list[dict[str, Any]], int]:
+    """Returns what a run reported from `offset` on, and the offset to go on from.
+
+    Only whole lines with a JSON object count; anything else a library may have printed is passed
+    over.
+    """
+    if not path.exists():
+        return [], offset
+    with path.open("rb") as file:
+        file.seek(offset)
+        content = file.read(_READ_BYTES)
+    content = content[: content.rfind(b"\n") + 1]
+    found = []
+    for line in content.splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+    return found, offset + len(content)

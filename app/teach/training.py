@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from app import words
+from app.jobs import LENT
 from app.runs import read_json
 from app.teach import panels, plots, sheets
 from app.teach.album import Album
@@ -239,10 +240,13 @@ def _samples(run: Run | None, path: str) -> dict[str, Any]:
 
 def advice(device: str, space: str) -> tuple[int, str]:
     """Returns a sensible number of minutes for this machine, and a sentence about it."""
-    if os.environ.get("SPACES_ZERO_GPU"):
+    count = os.cpu_count() or 1
+    if LENT is not None:
         minutes, text = 5, words.HARDWARE_ZERO
+    elif os.environ.get("SPACES_ZERO_GPU"):
+        minutes, text = 5, words.HARDWARE_ZERO_CPU.format(count=count)
     elif device.startswith("cuda"):
         minutes, text = 5, words.HARDWARE_GPU
     else:
-        minutes, text = 15, words.HARDWARE_CPU.format(count=os.cpu_count() or 1)
+        minutes, text = 10 if space else 15, words.HARDWARE_CPU.format(count=count)
     return minutes, f"{text} {words.HARDWARE_SPACE}" if space else text
