@@ -56,6 +56,7 @@ MECHANISMS = {
     "words": "a box for every word",
     "coordinates": "coordinates it writes",
     "retrieval": "a detector that is told names",
+    "none": "nothing; join it with a detector",
 }
 REGIONS_AS_DRAWN, SCORES_NONE, SIZE_UNKNOWN = "as they are drawn", "none", "not told"
 COST = "{encode} to read a picture, {ask} to answer"
@@ -335,18 +336,18 @@ HARDWARE_SPACE = "A Space forgets what was trained when it restarts, unless it h
 EARLIER_NONE = "nothing"
 EARLIER_RECORDS = "the records in {name}"
 EARLIER_SAME = "{name} is what is taught itself; choose other data, or nothing."
-REPLAY = "Mix in against forgetting"
-REPLAY_HINT = (
-    "Pictures with boxes of what it knows already: records at {path} (--replay), or any data set "
-    "imported in step 1, such as COCO."
+REPLAY = "Mix in, against forgetting"
+REPLAY_HINT = "Boxes of what it knows: {path} (--replay), or a data set imported in step 1"
+REPLAY_MISSING = (
+    "There are no earlier pictures to mix in, so some of what it knew may be forgotten. Import some "
+    "in step 1, such as COCO."
 )
-REPLAY_MISSING = "There are none yet, so what it knew may be forgotten."
 GENERAL = "Also check general skill on"
-GENERAL_HINT = (
-    "Measured before and after, so that forgetting is seen: records at {path} (--general), or any "
-    "data set imported in step 1. A few pictures show a collapse, hundreds show a point or two."
+GENERAL_HINT = "A few pictures show a collapse, hundreds a point: {path} (--general), or step 1"
+GENERAL_MISSING = (
+    "There are no earlier pictures to check general skill on, so forgetting would not be seen. "
+    "Import some in step 1, such as COCO."
 )
-GENERAL_MISSING = "There are none yet, so forgetting would not be seen."
 MORE = "Name and starting point"
 NAME_LABEL = "Name of the new checkpoint"
 NAME_HINT = "Empty: named after the data"

@@ -42,7 +42,7 @@ class Card:
     Attributes:
         name: as typed on the command line.
         family: the architecture, such as `deixis` or `florence-2`.
-        mechanism: how it localizes: `queries`, `words`, `coordinates` or `retrieval`.
+        mechanism: how it localizes: `queries`, `words`, `coordinates`, `retrieval` or `none`.
         capabilities: what it can do.
         threshold: score from which a box counts as found; chosen on validation pictures.
         vocabulary: class names it knows best, for suggestions.

@@ -200,6 +200,23 @@ QWEN2_VL = replace(
     },
 )
 
+PLAIN = Grammar(
+    family="chat without places",
+    marks=regex.compile(rf"(?P<drop>{_JUNK})"),
+    frame=Bins(1000),
+    phrase="inside",
+    box="",
+    region="what the picture shows",
+    prompts={
+        Capability.CHAT: "{text}",
+        Capability.CAPTION: "Describe this picture in one or two sentences.",
+        Capability.REGION: "What does the picture show? Answer in a few words.",
+        Capability.CLICK: "What does the picture show? Answer in a few words.",
+    },
+    cuts=True,
+)
+"""Chat models that were not taught to write or read places; a detector beside them finds them."""
+
 REMOTE: tuple[tuple[str, Grammar], ...] = (
     ("qwen2.5-vl", QWEN25_VL),
     ("qwen2-vl", QWEN2_VL),
@@ -207,6 +224,7 @@ REMOTE: tuple[tuple[str, Grammar], ...] = (
     ("deepseek-vl2", DEEPSEEK_VL2),
     ("gemma", GEMMA_3),
     ("gemini", GEMMA_3),
+    *((word, PLAIN) for word in ("llava", "llama", "pixtral", "smolvlm", "idefics", "phi-")),
     ("", QWEN3_VL),
 )
 """Which grammar a remote model is spoken to in: the first whose word its id contains."""

@@ -54,6 +54,8 @@ class Grammar:
         prompts: wording for each thing the family can do; `{text}` and `{region}` are filled in.
         system: standing instruction of chat families; empty if none.
         outlines: a long run of numbers is the outline of a mask rather than boxes.
+        cuts: the family reads no places, so what is asked about a region is asked about a cut-out
+            of the picture.
     """
 
     family: str
@@ -65,6 +67,7 @@ class Grammar:
     prompts: Mapping[Capability, str] = field(default_factory=dict)
     system: str = ""
     outlines: bool = False
+    cuts: bool = False
 
     def write(self, box: Box, shown: Size) -> str:
         """Returns a box as the family writes it."""

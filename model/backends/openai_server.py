@@ -20,11 +20,12 @@ from model.backends.base import Card, EncodedPicture
 from model.backends.channel import Address, Channel, Limits, RefusedError
 from model.backends.draft import Step
 from model.backends.families import by_model_id
+from model.backends.prompts import box_of
 from model.backends.published import picture_key
 from model.backends.streams import Sink, Stop, pump
 from model.backends.writing import WritingBackend
 from model.errors import BackendError
-from model.types import Finish, Size
+from model.types import Finish, Region, Size
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,6 +35,9 @@ KEY = "DEIXIS_OPENAI_KEY"
 MAX_PIXELS = 1280 * 28 * 28
 PATCH = 28
 """Qwen2.5-VL counts pixels after rounding sides to this; pictures are sent that way already."""
+AROUND = 0.1
+"""Share of a region's longer side that is shown around it when it is cut out."""
+CUT_OUT = "as a cut-out of the picture, without what lies around it"
 MAX_CHARACTERS = 16_000
 MAX_REQUESTS = 16
 """Questions under way at once; a server batches them itself."""
@@ -42,10 +46,17 @@ _FINISH = {"stop": Finish.STOP, "length": Finish.LENGTH}
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A picture as the server gets it."""
+    """A picture as the server gets it.
+
+    Attributes:
+        url: with all of it inside.
+        shown: its size as sent.
+        picture: to cut regions from; None where nothing is ever cut out.
+    """
 
     url: str
     shown: Size
+    picture: Image | None = None
 
 
 class OpenAIServerBackend(WritingBackend):
@@ -62,14 +73,14 @@ class OpenAIServerBackend(WritingBackend):
         self.card = Card(
             name=address.model,
             family=self.grammar.family,
-            mechanism="coordinates",
+            mechanism="none" if self.grammar.cuts else "coordinates",
             capabilities=frozenset(self.grammar.prompts),
             threshold=0.0,
             device="remote",
             licence="see the served model",
             source=address.url,
             version=f"{address.url}#{address.model}",
-            regions="as coordinates in the prompt",
+            regions=CUT_OUT if self.grammar.cuts else "as coordinates in the prompt",
             together=MAX_REQUESTS,
         )
 
@@ -86,7 +97,16 @@ class OpenAIServerBackend(WritingBackend):
         small.save(file, "JPEG", quality=92)
         url = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
         key = picture_key(picture, self.card.version, f"jpeg {small.size}")
-        return EncodedPicture(key, Size(*size), Sent(url, Size(*small.size)))
+        kept = picture if self.grammar.cuts else None
+        return EncodedPicture(key, Size(*size), Sent(url, Size(*small.size), kept))
+
+    def cut_out(self, encoded: EncodedPicture, region: Region) -> EncodedPicture:
+        """Returns what stands in a region as a picture of its own; see `WritingBackend.cut_out`."""
+        picture, box = _sent(encoded).picture, box_of(region.shape)
+        assert picture is not None
+        around = AROUND * max(box.x1 - box.x0, box.y1 - box.y0)
+        places = (box.x0 - around, box.y0 - around, box.x1 + around, box.y1 + around)
+        return self.encode(picture.crop(_pixels(places, *picture.size)))
 
     def encoded(self, picture: Image | EncodedPicture) -> EncodedPicture:
         """Returns the picture encoded, if it is not yet."""
@@ -113,14 +133,14 @@ class OpenAIServerBackend(WritingBackend):
         }
 
         def work(sink: Sink[Step]) -> None:
-            self._ask(body, sink)
+            self._request(body, sink)
 
         for step in pump(work, stop):
             if step.probability is not None and not self.card.scores:
                 self.card = replace(self.card, scores="token probability")
             yield step
 
-    def _ask(self, body: dict[str, Any], sink: Sink[Step]) -> None:
+    def _request(self, body: dict[str, Any], sink: Sink[Step]) -> None:
         """Puts the steps of an answer, with probabilities where the server tells them."""
         try:
             self._read({**body, "logprobs": True} if self._logprobs else body, sink)
@@ -162,6 +182,13 @@ class OpenAIServerBackend(WritingBackend):
             messages.append({"role": "assistant", "content": answer})
             messages.append({"role": "user", "content": question})
         return messages
+
+
+def _pixels(places: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
+    """Returns corners x0, y0, x1, y1 in the unit frame as pixels inside, at least one apart."""
+    x0, y0, x1, y1 = (min(max(place, 0.0), 1.0) for place in places)
+    left, top = min(int(x0 * width), width - 1), min(int(y0 * height), height - 1)
+    return left, top, max(math.ceil(x1 * width), left + 1), max(math.ceil(y1 * height), top + 1)
 
 
 def _sent(encoded: EncodedPicture) -> Sent:

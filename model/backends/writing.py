@@ -31,6 +31,7 @@ from model.backends.prompts import (
     understand,
 )
 from model.backends.streams import Stop
+from model.errors import CapabilityError
 from model.tokens import REGION_NAME
 from model.types import Answer, Capability, Delta, Event, Finish, Region, Size, Turn
 
@@ -64,6 +65,13 @@ class WritingBackend(Backend):
     def encoded(self, picture: Image | EncodedPicture) -> EncodedPicture:
         """Returns the picture encoded, if it is not yet."""
 
+    def cut_out(self, encoded: EncodedPicture, region: Region) -> EncodedPicture:
+        """Returns what stands in a region, and a little around it, as a picture of its own.
+
+        The last resort, for families that read no places: what lies around the region is lost.
+        """
+        raise CapabilityError(f"{self.card.name} reads no drawn regions; ask in words only.")
+
     def shown(self, encoded: EncodedPicture) -> Size:
         """Returns the pixel size of the picture as the model sees it."""
         return encoded.size
@@ -84,6 +92,8 @@ class WritingBackend(Backend):
         self.require(asked.task)
         least = self.card.threshold if threshold is None else threshold
         encoded = self.encoded(picture)
+        if asked.regions and self.grammar.cuts:
+            encoded = self.cut_out(encoded, asked.regions[0])
         shown = self.shown(encoded)
         if asked.task is Capability.DETECT:
             yield self._detect(encoded, names_in(asked.text), least, 100, stop)

@@ -14,7 +14,18 @@ from PIL import Image
 from model.backends.channel import Address, Breaker, Limits
 from model.backends.openai_server import KEY, OpenAIServerBackend
 from model.errors import BackendError
-from model.types import Answer, Box, Capability, Delta, Finish, Phrase, Region, Turn
+from model.types import (
+    Answer,
+    Box,
+    Capability,
+    Delta,
+    Finish,
+    Phrase,
+    Point,
+    Points,
+    Region,
+    Turn,
+)
 from tests.model.backends.fake_server import FakeServer, serving
 from tests.model.backends.tiny import picture
 
@@ -74,6 +85,50 @@ def test_qwen25_is_spoken_to_in_pixels_of_what_was_sent() -> None:
         served = backend(server, model="Qwen2.5-VL-7B")
         answer = served.answer(picture(), "the cat", task=Capability.REFER)
     assert answer.groundings[0].boxes == (Box(0, 0, 0.5, 1),)
+
+
+def test_a_model_that_reads_no_places_is_shown_a_cut_out() -> None:
+    square = Region("@1", Box(20 / 160, 20 / 120, 71 / 160, 71 / 120))
+    whole = picture()
+    with serving("well") as server:
+        server.words = ["A red square."]
+        served = backend(server, model="llava-hf/llava-1.5-7b-hf")
+        assert "cut-out" in served.card.regions
+        assert served.card.mechanism == "none"
+        assert Capability.DETECT not in served.card.capabilities
+        encoded = served.encode(whole)
+        answer = served.describe_region(encoded, square.shape)
+        served.answer(encoded, "Is @1 red?", regions=[square])
+        served.answer(encoded, "Is anything red?")
+    assert answer == Answer("A red square.", finish=Finish.STOP)
+    sent = [body["messages"][0]["content"] for _, _, body in server.requests]
+    pictures = [_decoded(image["image_url"]["url"]) for image, _ in sent]
+    assert [text["text"] for _, text in sent] == [
+        "What does the picture show? Answer in a few words.",
+        "Is what the picture shows red?",
+        "Is anything red?",
+    ]
+    for cut in pictures[:2]:
+        assert abs(cut.width / cut.height - 1) < 0.1, "the square and a margin"
+        red, _, blue = cut.getpixel((cut.width // 2, cut.height // 2))
+        assert red > 200
+        assert blue < 60
+    assert pictures[2].size == (168, 112)
+
+
+@pytest.mark.parametrize(
+    "shape", [Box(0.99, 0.99, 1, 1), Points((Point(0, 0),)), Box(0, 0, 1, 1)], ids=str
+)
+def test_a_cut_out_at_the_edge_stays_in_the_picture(shape: Box | Points) -> None:
+    with serving("well") as server:
+        served = backend(server, model="llava")
+        cut = served.cut_out(served.encode(picture()), Region("@1", shape))
+    assert 0 < cut.size.width <= 160
+    assert 0 < cut.size.height <= 120
+
+
+def _decoded(url: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(url.split(",")[1])))
 
 
 def test_a_large_picture_is_shrunk() -> None:
