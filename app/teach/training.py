@@ -191,7 +191,7 @@ class Training:
         ):
             yield earlier(component, self.work, records, taught)
             if not self.work.datasets.earlier(records, taught):
-                missing.append(f"<b>{component.label}</b>: {text}")
+                missing.append(text)
         inside = f'<p class="note">{"<br>".join(missing)}</p>' if missing else ""
         yield html(self.missing, inside)
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.browser.conftest import Visits, served
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import PATIENCE, Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -95,3 +95,17 @@ def test_a_run_goes_on_over_a_reload_and_is_stopped(visit: Visits, tmp_path: Pat
     me.see("#run .state.stopped")
     me.see("#run", "saved")
     me.see("#serve", "Serve mugs-1")
+
+
+def test_a_checkpoint_is_taken_home_as_one_file(visit: Visits, tmp_path: Path) -> None:
+    me = teaching(visit)
+    me.page.click("#pack")
+    me.see("#packing", "is packed")
+    with me.page.expect_download(timeout=PATIENCE) as download:
+        me.page.locator("#packed a").first.click()
+    file = tmp_path / "home.zip"
+    download.value.save_as(file)
+    names = zipfile.ZipFile(file).namelist()
+    assert {Path(name).name for name in names} >= {"config.json", "model.safetensors"}
+    me.page.click("#push-fold button")
+    me.see("#push-none", "HF_TOKEN")

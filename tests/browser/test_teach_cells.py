@@ -23,10 +23,15 @@ LONG = 1_500_000
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the page with the shipped checkpoint, in a folder of its own."""
     folder = tmp_path_factory.mktemp("teaching")
+    with served(folder, str(own_checkpoint(folder))) as address:
+        yield address
+
+
+def own_checkpoint(folder: Path) -> Path:
+    """Copies the shipped checkpoint into the folder of a page; returns where it lies."""
     own = folder / "checkpoints" / "deixis-tiny"
     shutil.copytree(ROOT / "checkpoints" / "deixis-tiny", own)
-    with served(folder, str(own)) as address:
-        yield address
+    return own
 
 
 def cells(shared: Path, path: Path, count: int = 24) -> Path:
