@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from app.samples import Sample
 
 Updates = dict[Any, Any]
+LABELS = 200
+"""Label suggestions sent to a browser."""
+
 _FOCUS = "() => { setTimeout(() => document.querySelector('#question textarea')?.focus(), 60); }"
 
 
@@ -94,10 +97,11 @@ class Ask:
             (self.canvas.opened, self.on_opened),
             (self.canvas.sampled, self.on_sampled),
         ):
-            event(opened, None, outputs, **QUIET).then(self.on_encode, None, [self.canvas], **QUIET)
+            event(opened, None, **asking).then(self.on_encode, None, [self.canvas], **QUIET)
         self.canvas.asked(self.on_asked, None, **asking)
         self.canvas.sifted(self.on_sifted, None, **shown)
         self.canvas.recalled(self.on_recalled, None, **shown)
+        self.canvas.nudged(self.on_nudged, None, None, **QUIET)
         self.question.submit(self.on_submit, [self.question, self.canvas], **asking)
         self.question.stop(self.on_stop, None, None, **QUIET)
         self.chat.retry(self.on_retry, None, **asking)
@@ -162,6 +166,9 @@ class Ask:
         index = event.index if isinstance(event.index, int) else event.index[0]
         rewind = partial(handlers.rewind, message=index)
         yield from self._all(self.talk.again(key_of(request), rewind, str(event.value)))
+
+    def on_nudged(self) -> None:
+        """Does nothing; see `canvas/0-stream.js` for what it is good for."""
 
     def on_stop(self, request: gr.Request) -> None:
         """Ends the answer that is growing."""
@@ -229,7 +236,10 @@ class Ask:
             for capability, button in self.quick.items()
         }
         found[self.heat] = gr.update(visible=Capability.WORDS in able)
-        found[self.canvas] = gr.update(can=sorted(str(item) for item in able))
+        found[self.canvas] = gr.update(
+            can=sorted(str(item) for item in able),
+            labels=list(card.vocabulary[:LABELS]) if card else [],
+        )
         return found
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app import handlers, intake, phrases, render, words
+from app import edits, handlers, intake, phrases, render, words
 from app.marks import Marks, read_marks
 from model.errors import DeixisError, PictureError
 from model.types import Answer, Capability
@@ -227,7 +227,7 @@ class Conversation:
         starters = desk.sample.questions if desk.sample else words.STARTERS
         return View(
             chat=[],
-            answer={"exchange": None, "cleared": True, "serial": next(handlers.SERIAL)},
+            answer=_nothing_shown(desk, cleared=True),
             trouble="",
             running=False,
             questions=starters if desk.picture else None,
@@ -343,9 +343,9 @@ class Conversation:
         desk = self.people.change(key, lambda now: handlers.set_screen(change(now), data))
         return View(answer=self._shown(desk), chat=self._chat(desk))
 
-    def redraw(self, key: Key) -> View:
+    def redraw(self, key: Key, data: Mapping[str, Any]) -> View:
         """Returns the view of the answer on display after it was changed elsewhere."""
-        return self._redraw(key, lambda now: now, {})
+        return self._redraw(key, lambda now: now, data)
 
     def threshold(self, desk: Desk, exchange: Exchange) -> float:
         """Returns the score from which an exchange's boxes are shown."""
@@ -359,15 +359,27 @@ class Conversation:
         """Returns the canvas's `answer` for the exchange on display."""
         exchange = desk.exchange(desk.shown)
         if exchange is None or exchange.answer is None or desk.picture is None:
-            return {"exchange": None, "serial": next(handlers.SERIAL)}
+            return _nothing_shown(desk)
         threshold, src = self.threshold(desk, exchange), ""
         if exchange.answer.groundings or (desk.heat and exchange.answer.word_boxes):
             side, unit = desk.screen
             style = render.Style(desk.style, heat=desk.heat, side=side, unit=unit)
             drawn = render.annotate(desk.picture.image, exchange.answer, threshold, style)
             src = render.data_url(drawn)
-        shown = {"src": src, "threshold": threshold, "serial": next(handlers.SERIAL)}
-        return {**render.overlay(exchange), **shown}
+        answer = phrases.seen_from(exchange, threshold)
+        return {
+            **render.overlay(exchange),
+            **_nothing_shown(desk, exchange=exchange.number),
+            "src": src,
+            "threshold": threshold,
+            "edit": edits.editable(exchange.question, answer, threshold),
+        }
+
+
+def _nothing_shown(desk: Desk, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Returns the canvas's `answer` that shows no boxes, for the picture on the desk."""
+    picture = desk.picture.key if desk.picture else None
+    return {"exchange": None, "picture": picture, "serial": next(handlers.SERIAL), **more}
 
 
 def _since(started: float) -> int:

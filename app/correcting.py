@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app import edits, handlers, intake, phrases, words
 from model.errors import PictureError
-from model.types import Answer
 
 if TYPE_CHECKING:
     from app.conversation import Conversation, View
     from app.corrections import Corrections, Saved
-    from app.session import Desk, Exchange, Key
+    from app.session import Desk, Key
 
 Json = dict[str, Any]
-LABELS = 200
-"""Label suggestions sent to a browser."""
-
 SHELF = 60
 """Saved examples shown, newest first."""
 
@@ -37,42 +33,25 @@ class Correcting:
     talk: Conversation
     shelf: Corrections
 
-    def begin(self, key: Key) -> Json:
-        """Returns the answer on display, ready to be edited; only labels if there is none."""
-        desk = self.talk.people.desk(key)
-        exchange = desk.exchange(desk.shown) or last_exchange(desk)
-        edit: Json = {"open": True, "labels": self._labels(), "serial": next(handlers.SERIAL)}
-        if desk.picture is None:
-            return edit
-        edit["picture"] = desk.picture.key
-        if exchange is None or exchange.answer is None:
-            return edit | edits.editable(words.STARTERS[0], Answer(""), 0.0)
-        edit["exchange"] = exchange.number
-        threshold = self.talk.threshold(desk, exchange)
-        answer = phrases.seen_from(exchange, threshold)
-        return edit | edits.editable(exchange.question, answer, threshold)
+    def save(self, key: Key, sent: Mapping[str, Any]) -> Saved:
+        """Keeps a corrected answer as an example, and on the desk.
 
-    def end(self) -> Json:
-        """Returns what closes editing on the canvas."""
-        return {"open": False, "boxes": None, "serial": next(handlers.SERIAL)}
-
-    def _labels(self) -> list[str]:
-        card = self.talk.host.card
-        return list(card.vocabulary[:LABELS]) if card else []
-
-    def save(self, key: Key, boxes: object, caption: object) -> Saved:
-        """Keeps the corrected answer on display as an example.
+        Args:
+            key: who corrected it.
+            sent: the canvas's {"picture", "exchange", "boxes", "question", "text", "links"}.
 
         Raises:
-            DeixisError: there is no picture, or the correction cannot be used.
+            DeixisError: there is no picture or another one, or the correction cannot be used.
         """
         desk = self.talk.people.desk(key)
         if desk.picture is None:
             raise PictureError(words.NO_PICTURE)
-        exchange = desk.exchange(desk.shown) or last_exchange(desk)
+        if sent.get("picture") != desk.picture.key:
+            raise PictureError(words.OTHER_PICTURE)
+        exchange = handlers.corrected_exchange(desk, sent.get("exchange"))
         regions = exchange.regions if exchange else ()
         limits = edits.Limits(self.talk.settings.max_text)
-        turn = edits.corrected(boxes, caption, regions, limits)
+        turn = edits.corrected(sent.get("boxes"), sent, regions, limits)
         saved = self.shelf.save(
             desk.picture,
             (turn,),
@@ -80,7 +59,10 @@ class Correcting:
             title=desk.title,
             replaced=self._replaced(key, desk.reopened),
         )
-        self.talk.people.change(key, lambda now: handlers.corrected(now, turn, saved.identity))
+        number = exchange.number if exchange else None
+        self.talk.people.change(
+            key, lambda now: handlers.corrected(now, number, turn, saved.identity)
+        )
         return saved
 
     def _replaced(self, key: Key, identity: str | None) -> Saved | None:
@@ -134,8 +116,3 @@ class Correcting:
 def owner_of(key: Key) -> str:
     """Returns a name for a person that does not give the cookie away."""
     return hashlib.sha256(f"owner {key[0]}".encode()).hexdigest()[:16]
-
-
-def last_exchange(desk: Desk) -> Exchange | None:
-    """Returns the newest exchange of a desk."""
-    return desk.exchanges[-1] if desk.exchanges else None

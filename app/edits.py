@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from app import words
 from app.phrases import clip, numbered
 from app.theme import colour, ink
 from model.errors import QuestionError, RegionError
@@ -87,9 +88,10 @@ def corrected(
     value = cast("Mapping[str, Any]", caption) if isinstance(caption, Mapping) else {}
     question, text = str(value.get("question") or "").strip(), str(value.get("text") or "")
     if not question:
-        raise QuestionError("The question is empty; write what the answer replies to.")
-    if max(len(question), len(text)) > limits.text:
-        raise QuestionError(f"A text is longer than {limits.text} characters; shorten it.")
+        raise QuestionError(words.QUESTION_EMPTY)
+    longest = max(len(question), len(text))
+    if longest > limits.text:
+        raise QuestionError(words.TEXT_TOO_LONG.format(length=longest, limit=limits.text))
     drawn = _drawn(boxes)
     links = _links(value.get("links"), text, drawn)
     linked = {name for _, _, names in links for name in names}
@@ -101,11 +103,11 @@ def corrected(
     for name, (label, box) in drawn.items():
         if name not in linked:
             if not label:
-                raise RegionError(f"Box {name} has no label; name it, or link it to words.")
+                raise RegionError(words.BOX_UNNAMED.format(name=name))
             by_label.setdefault(label, []).append(box)
     groundings += [_grounding(Phrase(label), found) for label, found in by_label.items()]
     if not text and not groundings:
-        raise QuestionError("There is neither an answer nor a box; write or draw one.")
+        raise QuestionError(words.CORRECTION_EMPTY)
     finish = Finish.STOP if text or groundings else Finish.ABSENT
     return Turn(question, Answer(text, tuple(groundings), finish=finish), tuple(regions))
 
@@ -117,14 +119,14 @@ def _grounding(phrase: Phrase, boxes: Sequence[Box]) -> Grounding:
 def _drawn(boxes: object) -> dict[str, tuple[str, Box]]:
     """Returns label and box by the box's number."""
     if not isinstance(boxes, list | tuple):
-        raise RegionError("There is nothing to save yet; ask something, then correct the answer.")
+        raise RegionError(words.NOTHING_TO_SAVE)
     items = cast("Sequence[object]", boxes)
     if len(items) > MAX_BOXES:
-        raise RegionError(f"{len(items)} boxes are drawn; at most {MAX_BOXES} fit an example.")
+        raise RegionError(words.MANY_BOXES.format(count=len(items), limit=MAX_BOXES))
     found: dict[str, tuple[str, Box]] = {}
     for item in items:
         if not isinstance(item, Mapping):
-            raise RegionError(f"A box could not be read: {str(item)[:40]!r}.")
+            raise RegionError(words.BOX_UNREADABLE.format(given=clip(repr(item))))
         value = cast("Mapping[str, Any]", item)
         label = " ".join(str(value.get("label") or "").split())[:MAX_LABEL]
         found[str(value.get("id"))] = (label, Box.parse(value.get("box") or ()))
@@ -139,11 +141,11 @@ def _links(
     items = cast("Sequence[object]", links) if isinstance(links, list | tuple) else ()
     for item in items:
         if not isinstance(item, Mapping):
-            raise RegionError(f"A link could not be read: {str(item)[:40]!r}.")
+            raise RegionError(words.LINK_UNREADABLE.format(given=clip(repr(item))))
         value = cast("Mapping[str, Any]", item)
         start, end = _place(value.get("start")), _place(value.get("end"))
         if not 0 <= start < end <= len(text):
-            raise RegionError(f"A link reaches from {start} to {end} of {len(text)} characters.")
+            raise RegionError(words.LINK_OUTSIDE.format(start=start, end=end, length=len(text)))
         given = value.get("ids")
         names = [str(name) for name in cast("Sequence[object]", given or ())]
         kept = [name for name in dict.fromkeys(names) if name in drawn]
@@ -154,5 +156,5 @@ def _links(
 
 def _place(value: object) -> int:
     if not isinstance(value, int | float) or not math.isfinite(value):
-        raise RegionError(f"{str(value)[:40]!r} is no place in a text.")
+        raise RegionError(words.NO_PLACE.format(given=clip(repr(value))))
     return int(value)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import gradio as gr
 
-from app import intake, render, words
+from app import intake, phrases, render, words
 from app.marks import read_marks
 from app.session import key_of
 from model.errors import DeixisError, QuestionError, RecordError
@@ -189,7 +189,7 @@ class Endpoints:
         try:
             parsed = answer_from_json(answer)
         except (TypeError, KeyError, ValueError) as error:
-            raise RecordError("The answer is not what these endpoints give.") from error
+            raise RecordError(words.ANSWER_FOREIGN) from error
         image = self._read(picture).image
         return render.annotate(image, parsed, _score(threshold) or 0.0, render.Style(style))
 
@@ -197,13 +197,13 @@ class Endpoints:
 
     def _read(self, picture: str) -> Picture:
         if not picture:
-            raise QuestionError("No picture came along; send one as a file.")
+            raise QuestionError(words.PICTURE_MISSING)
         return intake.read(picture, self.talk.settings)
 
     def _check(self, question: str) -> None:
         limit = self.talk.settings.max_text
         if not (question or "").strip():
-            raise QuestionError("The question is empty; ask something.")
+            raise QuestionError(words.NO_QUESTION)
         if len(question) > limit:
             raise QuestionError(words.LONG_TEXT.format(length=len(question), limit=limit))
 
@@ -260,17 +260,17 @@ def _pixels(box: Box, size: Size) -> list[float]:
 def _score(threshold: float | None) -> float | None:
     """Returns a threshold; raises QuestionError if it is no score."""
     if threshold is not None and not 0 <= threshold <= 1:
-        raise QuestionError(f"The threshold is {threshold}; scores lie between 0 and 1.")
+        raise QuestionError(words.THRESHOLD_WRONG.format(threshold=threshold))
     return threshold
 
 
 def _names(names: object) -> Sequence[str]:
     """Returns class names; raises QuestionError if they are none."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise QuestionError('Names are a list of texts, such as ["dog", "cup"].')
+        raise QuestionError(words.NAMES_WRONG.format(given=phrases.clip(repr(names))))
     wanted = [name.strip() for name in cast("list[str]", names) if name.strip()]
     if not 0 < len(wanted) <= MAX_NAMES:
-        raise QuestionError(f"Between 1 and {MAX_NAMES} names can be looked for.")
+        raise QuestionError(words.NAMES_COUNT.format(count=len(wanted), limit=MAX_NAMES))
     return wanted
 
 

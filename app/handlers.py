@@ -299,15 +299,26 @@ def clear(desk: Desk) -> Desk:
     return replace(desk, exchanges=(), shown=None)
 
 
-def corrected(desk: Desk, turn: Turn, identity: str) -> Desk:
-    """Returns the desk with the answer on display as a person corrected it.
+def corrected_exchange(desk: Desk, number: object) -> Exchange | None:
+    """Returns the exchange a correction is about: the one it names, the one on display, the last.
+
+    None if nothing was asked yet.
+    """
+    named = desk.exchange(number) if isinstance(number, int) else None
+    last = desk.exchanges[-1] if desk.exchanges else None
+    return named or desk.exchange(desk.shown) or last
+
+
+def corrected(desk: Desk, number: int | None, turn: Turn, identity: str) -> Desk:
+    """Returns the desk with an answer as a person corrected it.
 
     Args:
-        desk: whose answer it is; without one, the turn becomes a new exchange.
+        desk: whose answer it is.
+        number: of its exchange; if there is none, the turn becomes a new exchange.
         turn: as it was saved.
         identity: of the saved example, so that saving again replaces it.
     """
-    old = desk.exchange(desk.shown) or (desk.exchanges[-1] if desk.exchanges else None)
+    old = desk.exchange(number)
     if old is None:
         return reopen_turns(desk, (turn,), identity)
     new = replace(

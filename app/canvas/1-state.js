@@ -1,16 +1,8 @@
 // What the canvas knows: the picture, the marks, the answers, and how to undo.
 // The numbered scripts of this folder are joined in one function scope by canvas.py, in the order of
-// their numbers. Gradio gives them: element, props, trigger, upload, watch.
-'use strict';
-const find = (selector) => element.querySelector(selector);
+// their numbers, after component.js.
 const root = find('.dx');
 const stage = find('.dx-stage');
-const words = props.words || {};
-
-/** Returns a text of words.py with its {names} filled in. */
-function say(key, values) {
-  return (words[key] || '').replace(/\{(\w+)\}/g, (_, name) => (values || {})[name] ?? '');
-}
 
 // All coordinates are fractions of the upright picture. A mark is {name} and one of
 // points [[x, y, 1|0]], box [x0, y0, x1, y1], scribble [[x, y]], strokes [{path, width, erase}].
@@ -21,7 +13,7 @@ const state = {
   menu: '', // name of the mark whose menu is open
   asked: new Set(), // names of marks that were asked about
   numbers: 0, // highest number ever given in this conversation
-  answers: new Map(), // exchange → {groups, words}
+  answers: new Map(), // exchange → {groups, words, edit: {question, text, links, boxes}}
   shown: null, // exchange whose boxes are on display
   threshold: 0.3,
   tool: 'point',
@@ -46,6 +38,7 @@ function remember() {
   past.push(snapshot());
   if (past.length > 100) past.shift();
   future = [];
+  touched();
 }
 
 function travel(from, to) {
@@ -53,6 +46,7 @@ function travel(from, to) {
   if (!moment) return;
   to.push(snapshot());
   Object.assign(state, moment);
+  touched();
   commit();
 }
 
@@ -64,7 +58,6 @@ function value() {
     selected: state.selected,
     threshold: state.threshold,
     screen: screen(),
-    editing: state.editing,
   };
 }
 

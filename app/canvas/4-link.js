@@ -8,6 +8,7 @@ const playButton = find('[data-act=play]');
 const plainButton = find('[data-act=plain]');
 let rendered = ''; // the annotated picture on display
 let plain = false;
+let answered = 0; // serial of the newest answer
 
 const heard = (sentence) => { heardNode.textContent = sentence; };
 
@@ -67,14 +68,11 @@ function mirror() {
   draw();
 }
 
-/** Listens on the document, for the chat lies outside this component. */
+/** Listens to phrases and chips; the chat lies outside this component. */
 function listen(type, act) {
-  const handler = (event) => {
-    if (!element.isConnected) return document.removeEventListener(type, handler);
-    const node = event.target.closest ? event.target.closest('.ph, .dx-chip') : null;
-    act(node, event);
-  };
-  document.addEventListener(type, handler);
+  onDocument(type, (event) => {
+    act(event.target.closest ? event.target.closest('.ph, .dx-chip') : null, event);
+  });
 }
 
 listen('pointerover', (node, event) => {
@@ -160,7 +158,7 @@ watch('picture', () => {
   // Pictures opened one right after the other may arrive in another order.
   if (state.picture && state.picture.serial >= next.serial) return;
   Object.assign(state, { picture: next, marks: [], selected: '', numbers: 0, menu: '',
-    asked: new Set(), shown: null, hot: null, pinned: null, editing: null });
+    asked: new Set(), shown: null, hot: null, pinned: null });
   state.answers.clear();
   past = [];
   future = [];
@@ -170,19 +168,19 @@ watch('picture', () => {
   image.alt = next.alt || say('picture_alt');
   face();
   legend();
+  forgetDrafts();
   requestAnimationFrame(() => { fit(); commit(); });
-  if (!correcting) return;
-  if (fits(props.edit)) enterEditing(props.edit);
-  else trigger('ready', {});
 });
 watch('answer', () => {
   const next = props.answer;
-  if (!next) return;
+  // Answers may arrive in another order than they were given, or after another picture.
+  if (!next || next.serial <= answered || next.picture !== (state.picture || {}).id) return;
+  answered = next.serial;
   if (next.exchange == null) {
     Object.assign(state, { shown: null, pinned: null, hot: null });
     if (next.cleared) { state.answers.clear(); clearMarks(); }
   } else {
-    state.answers.set(next.exchange, { groups: next.groups, words: next.words });
+    state.answers.set(next.exchange, { groups: next.groups, words: next.words, edit: next.edit });
     if (state.shown !== next.exchange) {
       state.hot = null;
       if (state.pinned && state.pinned.exchange !== next.exchange) state.pinned = null;
@@ -196,9 +194,7 @@ watch('answer', () => {
   face();
   legend();
   mirror();
-  // Nothing was corrected yet: the new answer is what should be.
-  const other = next.exchange != null && next.exchange !== (props.edit || {}).exchange;
-  if (correcting && other && !past.length) trigger('ready', {});
+  if (!next.kept) offerAnswer();
 });
 watch('adopt', () => {
   const mark = props.adopt && props.adopt.mark;

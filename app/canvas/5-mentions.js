@@ -53,20 +53,16 @@ function takeMention(box, name) {
   offer.hidden = true;
 }
 
-function onDocument(type, act, capture) {
-  const handler = (event) => {
-    if (!element.isConnected) {
-      document.removeEventListener(type, handler, capture);
-      offer.remove();
-    } else if (event.target === questionBox()) act(event, event.target);
-  };
-  document.addEventListener(type, handler, capture);
+function onQuestion(type, act, capture) {
+  onDocument(type, (event) => {
+    if (event.target === questionBox()) act(event, event.target);
+  }, capture);
 }
 
-onDocument('input', (event, box) => { offered = 0; offerMarks(box); });
-onDocument('focusin', (event, box) => offerMarks(box));
-onDocument('focusout', () => { offer.hidden = true; });
-onDocument('keydown', (event, box) => {
+onQuestion('input', (event, box) => { offered = 0; offerMarks(box); });
+onQuestion('focusin', (event, box) => offerMarks(box));
+onQuestion('focusout', () => { offer.hidden = true; });
+onQuestion('keydown', (event, box) => {
   if (offer.hidden) return;
   const options = [...offer.children];
   const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];

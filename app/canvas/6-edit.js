@@ -1,9 +1,14 @@
-// Correcting: the boxes of an answer become editable. The caption editor beside the canvas hears
-// of every change through events on the document, and tells which box its words belong to.
+// Correcting: the boxes of an answer become editable here, its words in the editor beside the canvas.
+// What is corrected lives in the browser alone until it is saved, and then goes in one message. Python
+// sends answers, never corrections, so nothing that comes late takes the place of what was done
+// meanwhile. Canvas and editor are two components; they talk through events on the document.
 const EDIT_TOOLS = ['select', 'box'];
-let editHot = new Set(); // boxes of the words under the pointer in the caption editor
+const drafts = new Map(); // exchange → draft, also of answers that were left half corrected
 let correcting = false; // whether the Correct tab is open
-let entered = 0; // serial of the newest edit; one that arrives late is not looked at
+let draft = null; // in hand: {exchange, caption: {question, text, links}, boxes, past, future, changes, kept}
+let sent = null; // {draft, changes, done} of a draft that is on its way to the shelf
+let again = false; // whether to save once more when that one has arrived
+let editHot = new Set(); // boxes of the words under the pointer in the editor
 
 function paintOf(id) {
   const paints = props.paints || [];
@@ -11,38 +16,115 @@ function paintOf(id) {
   return { color, ink };
 }
 
-/** Whether these are boxes of the picture on display, made after it was opened. */
-function fits(edit) {
-  const picture = state.picture || { id: '', serial: 0 };
-  return edit && edit.picture === picture.id && edit.serial > picture.serial;
+/** An answer's boxes and words as they are to be corrected; without an answer an empty page. */
+function draftOf(exchange) {
+  const blank = { question: say('first_question'), text: '', links: [], boxes: [] };
+  const { boxes, ...caption } = (state.answers.get(exchange) || {}).edit || blank;
+  const painted = boxes.map((box) => ({ ...box, ...paintOf(box.id) }));
+  return { exchange, caption, boxes: painted, past: [], future: [], changes: 0, kept: 0 };
 }
 
-function enterEditing(edit) {
-  if (edit.serial < entered) return;
-  entered = edit.serial;
-  correcting = !!edit.open;
-  root.classList.toggle('dx-correcting', correcting);
-  const boxes = fits(edit) && edit.boxes;
-  state.editing = boxes ? boxes.map((box) => ({ ...box, ...paintOf(box.id) })) : null;
-  state.selected = state.menu = '';
-  state.hot = state.pinned = null;
+const dirty = () => !!draft && draft.changes !== draft.kept;
+
+/** Call whenever a person changed what is being corrected. */
+function touched() {
+  if (draft) draft.changes += 1;
+}
+
+/** Puts what is being corrected aside, to go on later; what was not touched is forgotten. */
+function putAside() {
+  if (draft && dirty()) Object.assign(draft, { boxes: state.editing, past, future });
+  else if (draft) drafts.delete(draft.exchange);
+}
+
+/** Corrects the answer on display: goes on where it was left, or begins anew. */
+function enterEditing(anew) {
+  putAside();
+  const exchange = state.answers.has(state.shown) ? state.shown : null;
+  if (anew || !drafts.has(exchange)) drafts.set(exchange, draftOf(exchange));
+  draft = drafts.get(exchange);
+  ({ past, future } = draft);
+  tell('caption-set', { caption: draft.caption });
+  present(state.picture ? draft.boxes : null);
+}
+
+function leaveEditing() {
+  putAside();
+  draft = null;
   past = [];
   future = [];
-  fillLabels(edit.labels || []);
-  setTool(correcting ? 'select' : 'point');
-  if (correcting && document.activeElement === document.body) {
-    stage.focus({ preventScroll: true }); // so that the keys work at once
-  }
+  present(null);
+}
+
+/** Shows boxes to correct, or the answer as it was drawn. */
+function present(boxes) {
+  state.editing = boxes;
+  state.selected = state.menu = '';
+  state.hot = state.pinned = null;
   face();
   legend();
   commit();
-  tellBoxes();
 }
 
+/** Opens or closes the Correct tab. */
+function correct(open) {
+  if (correcting === open) return;
+  correcting = open;
+  root.classList.toggle('dx-correcting', open);
+  if (open) enterEditing();
+  else leaveEditing();
+  setTool(open ? 'select' : 'point');
+}
+
+/** Another picture: what was drawn on the one before belongs to it. */
+function forgetDrafts() {
+  drafts.clear();
+  draft = null;
+  if (correcting) enterEditing();
+}
+
+/** Another answer: it is what should be corrected, unless something was corrected already. */
+function offerAnswer() {
+  if (correcting && !dirty()) enterEditing(true);
+}
+
+/** Sends what was corrected, all of it at once; what is changed meanwhile waits for the next time. */
+function save() {
+  if (!correcting || !busyNode.hidden) return;
+  again = !!sent;
+  if (sent) return;
+  let arrived;
+  const done = new Promise((resolve) => { arrived = resolve; });
+  sent = { draft, changes: draft.changes, done, arrived };
+  tell('saving', { saving: true });
+  const boxes = (state.editing || []).map(({ id, label, box }) => ({ id, label, box }));
+  const { exchange, caption } = draft;
+  const picture = state.picture ? state.picture.id : '';
+  trigger('corrected', { picture, exchange, boxes, ...caption, screen: screen() });
+}
+
+watch('saved', () => {
+  const { exchange } = props.saved || {};
+  if (!sent) return;
+  const { draft: mine, changes, arrived } = sent;
+  sent = null;
+  tell('saving', { saving: false });
+  arrived();
+  if (exchange == null) return; // refused; the page says why
+  drafts.delete(mine.exchange);
+  mine.exchange = exchange;
+  mine.kept = changes;
+  if (mine.changes !== mine.kept || mine === draft) drafts.set(exchange, mine);
+  if (mine !== draft) return;
+  if (dirty()) return again && save();
+  if (line.length) stage.focus({ preventScroll: true }); // the keys belong to the next picture
+  nextPicture();
+});
+
 /** Suggestions for labels, from the model's vocabulary. */
-function fillLabels(labels) {
+function fillLabels() {
   const list = find('#dx-labels');
-  list.replaceChildren(...labels.map((label) => {
+  list.replaceChildren(...(props.labels || []).map((label) => {
     const option = document.createElement('option');
     option.value = label;
     return option;
@@ -50,9 +132,7 @@ function fillLabels(labels) {
 }
 
 function tellBoxes() {
-  const boxes = (state.editing || []).map((box) => ({ ...box }));
-  document.dispatchEvent(new CustomEvent('deixis-boxes', { detail: {
-    boxes, selected: state.selected } }));
+  tell('boxes', { boxes: copy(state.editing || []), selected: state.selected });
 }
 
 function addEdit(box) {
@@ -141,22 +221,23 @@ function stepEdit(by) {
   heard(next.id + ' ' + next.label);
 }
 
-watch('edit', () => { if (props.edit) enterEditing(props.edit); });
-
 /** Ctrl+Enter keeps what is there, wherever on the page the hands are. */
-const accept = (event) => {
-  if (!element.isConnected) return document.removeEventListener('keydown', accept, true);
+onDocument('keydown', (event) => {
   if (!correcting || event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
   event.preventDefault();
   event.stopPropagation();
-  if (event.target.blur) event.target.blur(); // a label that is being typed counts too
-  setTimeout(() => document.querySelector('#save').click(), 0);
-};
-document.addEventListener('keydown', accept, true);
+  if (event.target.matches('.dx-menu input')) event.target.blur(); // a label being typed counts too
+  save();
+}, true);
 
-const onPick = (event) => {
-  if (!element.isConnected) return document.removeEventListener('deixis-pick', onPick);
-  editHot = new Set(event.detail.ids);
-  draw();
-};
-document.addEventListener('deixis-pick', onPick);
+watch('labels', fillLabels);
+hear('correct', ({ open }) => correct(open));
+hear('caption', ({ caption }) => { if (draft) { draft.caption = caption; touched(); } });
+hear('save', save);
+hear('renew', () => { if (correcting) enterEditing(true); });
+hear('reopening', () => busy(say('reading')));
+hear('pick', ({ ids }) => { editHot = new Set(ids); draw(); });
+hear('hello', () => { // the editor is there: the page makes it when its tab is first opened
+  if (draft) tell('caption-set', { caption: draft.caption });
+  tellBoxes();
+});

@@ -8,8 +8,9 @@ async function send(file) {
   notice('');
   busy(say('reading'));
   try {
-    const sent = await upload(file);
-    trigger('opened', { path: sent.path, name: file.name });
+    const { path } = await upload(file);
+    if (sent) await sent.done; // what was corrected is kept before its picture goes
+    trigger('opened', { path, name: file.name });
   } catch {
     busy('');
     notice(say('upload_failed'));
@@ -36,8 +37,8 @@ function nextPicture() {
   const file = line.shift();
   if (!file) return;
   showLine();
-  const question = (props.edit || {}).question || '';
-  followUp = correcting && !question.includes('@') ? question : '';
+  const question = draft ? draft.caption.question.trim() : '';
+  followUp = question.includes('@') ? '' : question;
   send(file);
 }
 
@@ -48,7 +49,6 @@ watch('picture', () => {
   trigger('asked', { question, task: null, ...value() });
 });
 watch('notice', () => { followUp = ''; });
-watch('saved', () => { if (correcting) nextPicture(); });
 
 for (const input of element.querySelectorAll('input[type=file]')) {
   input.addEventListener('change', () => { take([...input.files]); input.value = ''; });
@@ -63,12 +63,10 @@ stage.addEventListener('drop', (event) => {
   stage.classList.remove('dx-drop');
   take([...event.dataTransfer.files]);
 });
-const paste = (event) => {
-  if (!element.isConnected) return document.removeEventListener('paste', paste);
+onDocument('paste', (event) => {
   const files = [...(event.clipboardData?.files || [])].filter((f) => f.type.startsWith('image/'));
   if (files.length) { event.preventDefault(); take(files); }
-};
-document.addEventListener('paste', paste);
+});
 
 function fillSamples() {
   const list = props.samples || [];
@@ -83,8 +81,9 @@ function fillSamples() {
     picture.src = sample.src;
     picture.alt = '';
     button.appendChild(picture);
-    button.addEventListener('click', () => {
+    button.addEventListener('click', async () => {
       busy(say('reading'));
+      if (sent) await sent.done;
       for (const other of row.children) other.removeAttribute('aria-current');
       button.setAttribute('aria-current', 'true');
       trigger('sampled', { index });

@@ -1,9 +1,5 @@
 // Everything is defined: fill in the texts and begin.
 
-for (const node of element.querySelectorAll('[data-text]')) node.textContent = say(node.dataset.text);
-for (const node of element.querySelectorAll('[data-aria]')) {
-  node.setAttribute('aria-label', say(node.dataset.aria));
-}
 for (const button of element.querySelectorAll('button[data-tool], button[data-act]')) {
   const name = button.dataset.tool || button.dataset.act;
   const title = say(name + '_title') || say(name);
@@ -24,6 +20,7 @@ const named = new MutationObserver(unname);
 if (chat) named.observe(chat, { subtree: true, childList: true, attributeFilter: ['aria-label'] });
 new ResizeObserver(() => { if (view.fitted) fit(); else settle(); }).observe(stage);
 fillSamples();
+fillLabels();
 // A first look needs no choice: the first sample opens by itself.
 if ((props.samples || []).length) root.querySelector('.dx-samples button').click();
 setTool('point');

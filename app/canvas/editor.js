@@ -1,19 +1,12 @@
 // The caption editor: words are edited in place; selected words are linked to boxes of the canvas.
-// Links live in the text as spans, so they move with the words when the text is edited.
-'use strict';
-const find = (selector) => element.querySelector(selector);
-const words = props.words || {};
-const say = (key) => words[key] || '';
+// Links live in the text as spans, so they move with the words when the text is edited. Whatever is
+// done here is told to the canvas at once, which keeps it and saves it together with the boxes.
 const field = find('.ed-text');
 const questionField = find('.ed-question');
 const chips = find('.ed-chips');
+const saveButton = find('#save');
 let boxes = []; // [{id, label, color, ink}]
 let chosen = null; // the Range that is selected in the text
-
-for (const node of element.querySelectorAll('[data-text]')) node.textContent = say(node.dataset.text);
-for (const node of element.querySelectorAll('[data-aria]')) {
-  node.setAttribute('aria-label', say(node.dataset.aria));
-}
 
 const spans = () => [...field.querySelectorAll('span.ed-ph')];
 const idsOf = (span) => span.dataset.ids.split(',').filter(Boolean);
@@ -33,7 +26,6 @@ function fill(edit) {
   field.append(piece(place));
   chosen = null;
   paint();
-  report();
 }
 
 function span(text, ids) {
@@ -61,9 +53,7 @@ function read() {
   return { question: questionField.value, text, links };
 }
 
-function report() {
-  props.value = read();
-}
+const report = () => tell('caption', { caption: read() });
 
 function paint() {
   const known = new Map(boxes.map((box) => [box.id, box]));
@@ -128,7 +118,7 @@ function toggle(id) {
   report();
 }
 
-const pick = (ids) => document.dispatchEvent(new CustomEvent('deixis-pick', { detail: { ids } }));
+const pick = (ids) => tell('pick', { ids });
 
 field.addEventListener('input', () => { paint(); report(); });
 questionField.addEventListener('input', report);
@@ -141,31 +131,25 @@ field.addEventListener('pointerover', (event) => {
 });
 field.addEventListener('pointerleave', () => pick([]));
 
-const onSelection = () => {
-  if (!element.isConnected) return document.removeEventListener('selectionchange', onSelection);
+onDocument('selectionchange', () => {
   const selection = document.getSelection();
   if (!selection.rangeCount || !field.contains(selection.anchorNode)) return;
   chosen = selection.getRangeAt(0).cloneRange();
   const held = heldSpan();
   pick(held ? idsOf(held) : []);
   paint();
-};
-document.addEventListener('selectionchange', onSelection);
-
-const onBoxes = (event) => {
-  if (!element.isConnected) return document.removeEventListener('deixis-boxes', onBoxes);
-  boxes = event.detail.boxes;
-  for (const node of spans()) {
-    const hot = idsOf(node).includes(event.detail.selected);
-    node.classList.toggle('hot', hot);
-  }
-  paint();
-};
-document.addEventListener('deixis-boxes', onBoxes);
-
-let filled = 0; // the newest that was shown; one that arrives late stays unseen
-watch('edit', () => {
-  if (!props.edit || props.edit.serial < filled) return;
-  filled = props.edit.serial;
-  fill(props.edit);
 });
+
+hear('boxes', (detail) => {
+  boxes = detail.boxes;
+  for (const node of spans()) node.classList.toggle('hot', idsOf(node).includes(detail.selected));
+  paint();
+});
+hear('caption-set', ({ caption }) => fill(caption));
+hear('saving', ({ saving }) => {
+  saveButton.setAttribute('aria-busy', String(saving));
+  saveButton.querySelector('span').textContent = say(saving ? 'saving' : 'save');
+});
+saveButton.addEventListener('click', () => tell('save'));
+find('.ed-renew').addEventListener('click', () => tell('renew'));
+tell('hello');

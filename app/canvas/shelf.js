@@ -1,8 +1,7 @@
 // Saved examples: a thumbnail to reopen each, a button to delete it.
-'use strict';
-const shelf = element.querySelector('.shelf');
-const words = props.words || {};
+const shelf = find('.shelf');
 let asked = null; // the example whose deletion waits for a second click
+let shown = 0; // serial of the newest list
 
 function card(item) {
   const node = document.createElement('figure');
@@ -13,14 +12,17 @@ function card(item) {
   open.type = remove.type = 'button';
   picture.src = item.src;
   picture.alt = item.title;
-  open.title = words.reopen + ': ' + item.title;
+  open.title = say('reopen') + ': ' + item.title;
   open.append(picture);
-  open.addEventListener('click', () => trigger('reopened', { id: item.id }));
+  open.addEventListener('click', () => {
+    tell('reopening');
+    trigger('reopened', { id: item.id });
+  });
   caption.textContent = item.title;
   const sure = asked === item.id;
-  remove.textContent = sure ? words.sure : '×';
+  remove.textContent = sure ? say('sure') : '×';
   remove.className = sure ? 'sure' : '';
-  remove.title = words.remove + ': ' + item.title;
+  remove.title = say('remove') + ': ' + item.title;
   remove.setAttribute('aria-label', remove.title);
   remove.addEventListener('click', () => {
     if (!sure) { asked = item.id; fill(); return; }
@@ -32,10 +34,12 @@ function card(item) {
 }
 
 function fill() {
-  const items = props.items || [];
+  const { items = [], serial = 0 } = props.content || {};
+  if (serial < shown) return; // a list that arrives late
+  shown = serial;
   shelf.replaceChildren(...items.map(card));
   shelf.classList.toggle('shelf-empty', !items.length);
-  if (!items.length) shelf.textContent = words.empty || '';
+  if (!items.length) shelf.textContent = say('empty');
 }
-watch('items', fill);
+watch('content', fill);
 fill();

@@ -1,8 +1,6 @@
 // Rows of small pictures with words; a click shows one in full.
-'use strict';
-const album = element.querySelector('.album');
-const sheet = element.querySelector('dialog');
-const words = props.words || {};
+const album = find('.album');
+const sheet = find('dialog');
 
 function shot(picture) {
   const node = document.createElement('button');
@@ -52,7 +50,7 @@ function fill() {
   album.replaceChildren(...items.map(row), legend);
   album.hidden = !items.length;
 }
-sheet.setAttribute('aria-label', words.enlarged || '');
+sheet.setAttribute('aria-label', say('enlarged'));
 sheet.addEventListener('click', () => sheet.close());
 watch('items', fill);
 fill();

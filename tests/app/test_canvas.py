@@ -10,18 +10,24 @@ import gradio as gr
 import pytest
 
 from app import canvas, words
-from app.canvas import Canvas, CaptionEditor, Shelf
+from app.canvas import Canvas, CaptionEditor, Component, Shelf
+from app.teach.album import Album
 from tests.fakes import in_loop
 
 HERE = Path(canvas.__file__).parent
 SCRIPTS = sorted(HERE.glob("*.js"))
-EVENTS = ("asked", "opened", "sampled", "sifted", "recalled", "ready")
+EVENTS = ("asked", "opened", "sampled", "sifted", "recalled", "corrected", "nudged")
 
 
-@pytest.mark.parametrize("kind", [Canvas, CaptionEditor, Shelf])
+@pytest.mark.parametrize("kind", [Canvas, CaptionEditor, Shelf, Album])
 def test_nothing_of_the_templates_is_evaluated(kind: type[gr.HTML]) -> None:
     for template in (kind().html_template, kind().css_template):
         assert not re.search(r"\$\{|\{\{|`", template)
+
+
+def test_markup_that_would_be_evaluated_is_refused() -> None:
+    with pytest.raises(ValueError, match="would be evaluated"):
+        type("Careless", (Component,), {"markup": "<p>${value}</p>"})
 
 
 @pytest.mark.parametrize("name", EVENTS)
@@ -51,6 +57,7 @@ def test_what_the_browser_says_is_passed_on_unchecked() -> None:
     component = Canvas()
     assert component.preprocess({"marks": 7}) == {"marks": 7}
     assert component.postprocess(None) is None
+    assert component.api_info()["type"] == "object"
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
@@ -67,5 +74,6 @@ def test_every_text_the_scripts_ask_for_exists() -> None:
     template = (HERE / "canvas.html").read_text("utf-8")
     asked |= set(re.findall(r'data-(?:text|aria|tool|act)="(\w+)"', template))
     assert asked - set(words.CANVAS) == set()
-    editor = (HERE / "editor.html").read_text("utf-8")
-    assert set(re.findall(r'data-(?:text|aria)="(\w+)"', editor)) <= set(words.EDITOR)
+    editor = "".join((HERE / name).read_text("utf-8") for name in ("editor.html", "editor.js"))
+    asked = set(re.findall(r"""data-(?:text|aria)="(\w+)"|say\('(\w+)'""", editor))
+    assert {one or other for one, other in asked} <= set(words.EDITOR)

@@ -6,24 +6,25 @@ import csv
 import json
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from app import words
 from app.correcting import Correcting
-from app.corrections import Corrections
+from app.corrections import Corrections, Saved
 from app.settings import Settings
 from app.takeout import Takeout
-from model.errors import DeixisError, InputError, QuestionError
+from model.errors import DeixisError, InputError, PictureError, QuestionError
 from tests.fakes import ANNA, BERT, last, talking
 
-CORRECTED = {
+CORRECTED: dict[str, Any] = {
     "question": "Describe this picture.",
     "text": "A red cup.",
     "links": [{"start": 0, "end": 9, "ids": ["1"]}],
+    "boxes": [{"id": "1", "label": "cup", "box": [0.1, 0.2, 0.5, 0.6]}],
 }
-BOXES = [{"id": "1", "label": "cup", "box": [0.1, 0.2, 0.5, 0.6]}]
 
 
 @pytest.fixture
@@ -46,27 +47,46 @@ def asked(tmp_path: Path, file: Path, host: str = "127.0.0.1") -> Correcting:
     return work
 
 
-def test_the_answer_on_display_becomes_editable(tmp_path: Path, file: Path) -> None:
-    edit = asked(tmp_path, file).begin(ANNA)
-    assert edit["open"]
-    assert next(box["label"] for box in edit["boxes"]) == "black and white dog"
-    assert "dog" in edit["labels"]
+def correct(work: Correcting, **changes: object) -> Saved:
+    """Saves a correction of the picture on Anna's desk."""
+    picture = work.talk.people.desk(ANNA).picture
+    sent = {"picture": picture and picture.key, "exchange": None, **CORRECTED, **changes}
+    return work.save(ANNA, sent)
 
 
 def test_without_an_answer_one_can_still_draw(tmp_path: Path, file: Path) -> None:
     work = working(tmp_path)
-    assert "boxes" not in work.begin(ANNA)
+    with pytest.raises(PictureError):
+        correct(work)
     work.talk.open(ANNA, file, "t")
-    assert work.begin(ANNA)["boxes"] == []
-    work.save(ANNA, BOXES, CORRECTED)
+    correct(work)
     assert len(work.saved(ANNA)) == 1
     assert work.talk.people.desk(ANNA).exchanges[0].answer is not None
 
 
+def test_a_correction_of_another_picture_is_refused(tmp_path: Path, file: Path) -> None:
+    work = asked(tmp_path, file)
+    with pytest.raises(PictureError, match=words.OTHER_PICTURE[:20]):
+        correct(work, picture="another")
+    assert work.saved(ANNA) == []
+
+
+def test_the_answer_that_was_corrected_is_the_one_it_names(tmp_path: Path, file: Path) -> None:
+    work = asked(tmp_path, file)
+    last(work.talk.ask(ANNA, "find all dogs", {}))
+    correct(work, exchange=1)
+    first, second = work.talk.people.desk(ANNA).exchanges
+    assert first.answer is not None
+    assert first.answer.text == "A red cup."
+    assert second.question == "find all dogs"
+    correct(work, exchange=[7], text="A red mug.")  # nonsense means the one on display
+    assert work.talk.people.desk(ANNA).exchanges[0].text == "A red mug."
+
+
 def test_saving_again_replaces_the_example(tmp_path: Path, file: Path) -> None:
     work = asked(tmp_path, file)
-    first = work.save(ANNA, BOXES, CORRECTED)
-    second = work.save(ANNA, BOXES, {**CORRECTED, "text": "A red mug."})
+    first = correct(work)
+    second = correct(work, text="A red mug.")
     assert first.identity == second.identity
     (kept,) = work.saved(ANNA)
     assert kept.example.turns[0].answer.text == "A red mug."
@@ -77,21 +97,21 @@ def test_saving_again_replaces_the_example(tmp_path: Path, file: Path) -> None:
 
 def test_another_question_is_another_example(tmp_path: Path, file: Path) -> None:
     work = asked(tmp_path, file)
-    work.save(ANNA, BOXES, CORRECTED)
+    correct(work)
     last(work.talk.ask(ANNA, "find all dogs", {}))
-    work.save(ANNA, BOXES, CORRECTED)
+    correct(work)
     assert len(work.saved(ANNA)) == 2
 
 
 def test_an_example_opens_again_with_its_turns(tmp_path: Path, file: Path) -> None:
     work = asked(tmp_path, file)
-    saved = work.save(ANNA, BOXES, CORRECTED)
+    saved = correct(work)
     work.talk.open(ANNA, file, "something else")
     view = work.reopen(ANNA, saved.identity)
     assert view.picture is not None
     assert view.answer is not None
     assert "red" in str(view.chat)
-    assert work.begin(ANNA)["text"] == "A red cup."
+    assert view.answer["edit"]["text"] == "A red cup."
     work.delete(ANNA, saved.identity)
     with pytest.raises(InputError):
         work.reopen(ANNA, saved.identity)
@@ -99,7 +119,7 @@ def test_an_example_opens_again_with_its_turns(tmp_path: Path, file: Path) -> No
 
 def test_on_a_public_page_nobody_sees_anothers_examples(tmp_path: Path, file: Path) -> None:
     work = asked(tmp_path, file, host="0.0.0.0")
-    saved = work.save(ANNA, BOXES, CORRECTED)
+    saved = correct(work)
     assert ANNA[0] not in saved.owner
     assert work.saved(BERT) == []
     assert work.shelf_items(BERT) == []
@@ -113,7 +133,7 @@ def test_a_correction_that_cannot_teach_changes_nothing(tmp_path: Path, file: Pa
     work = asked(tmp_path, file)
     before = work.talk.people.desk(ANNA)
     with pytest.raises(DeixisError):
-        work.save(ANNA, None, CORRECTED)
+        correct(work, boxes=None)
     assert work.talk.people.desk(ANNA) == before
     assert work.saved(ANNA) == []
 
@@ -136,7 +156,7 @@ def test_the_conversation_goes_home_in_every_form(tmp_path: Path, file: Path) ->
 
 def test_saved_examples_go_home_too(tmp_path: Path, file: Path) -> None:
     work = asked(tmp_path, file)
-    work.save(ANNA, BOXES, CORRECTED)
+    correct(work)
     content, name = Takeout(work).content(ANNA, "saved", "coco")
     assert name == "deixis-coco.json"
     (annotation,) = json.loads(content)["annotations"]

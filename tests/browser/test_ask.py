@@ -299,6 +299,22 @@ def test_everything_works_by_keyboard(visit: Visits) -> None:
     me.page.keyboard.press("0")
 
 
+def test_what_is_asked_while_the_line_closes_is_answered_at_once(visit: Visits) -> None:
+    me = visit()
+    me.open_sample()
+    closed = me.hold_answers()
+    me.click(0.4, 0.5)
+    while not closed:  # the server has answered and closed; the page does not know yet
+        me.page.wait_for_timeout(20)
+    with me.page.expect_response("**/queue/join*"):
+        me.click(0.6, 0.6)
+    me.page.wait_for_timeout(200)
+    with me.page.expect_request("**/queue/join*") as nudge:
+        closed[0]()
+    assert nudge.value.post_data_json["event_data"] == {}  # not the clock that looks now and then
+    me.answered(2)
+
+
 def test_a_finger_taps_and_presses_long(visit: Visits) -> None:
     me = visit(390, 844, phone=True)
     me.page.locator(".dx-samples button").first.tap()

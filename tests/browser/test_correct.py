@@ -62,18 +62,15 @@ def select_words(me: Visitor, words: str) -> None:
     )
 
 
-RACE = "on a fast machine a save right after an edit may be lost: a race between canvas and editor"
-
-
-@pytest.mark.xfail(reason=RACE)
 def test_words_are_linked_to_boxes_and_saved(visit: Visits) -> None:
     me = correcting(visit)
+    before = me.count(".shelf figure")
     select_words(me, "the grass")
     me.page.click(".ed-chips button:has-text('2')")
     me.see(".ed-ph", "the grass")
     me.page.click("#save")
     me.see("#said .done")
-    me.await_count(".shelf figure", 1)
+    me.await_count(".shelf figure", before + 1)
     me.page.click("button[role=tab]:has-text('Ask')")
     me.see("#chat .ph", "the grass")
     me.open_sample(1)
@@ -84,7 +81,58 @@ def test_words_are_linked_to_boxes_and_saved(visit: Visits) -> None:
     remove = me.page.locator(".shelf figure button").nth(1)
     remove.click()
     me.page.locator(".shelf .sure").click()
-    me.await_count(".shelf figure", 0)
+    me.await_count(".shelf figure", before)
+
+
+def test_what_is_typed_stays_whatever_arrives_meanwhile(visit: Visits) -> None:
+    me = correcting(visit)
+    me.page.set_input_files(
+        ".dx-file", [{"name": "slow.jpg", "mimeType": "image/jpeg", "buffer": picture(305)}]
+    )
+    me.looks_at("slow.jpg")
+    me.page.locator(".ed-text").fill("A grey slope.")
+    me.page.wait_for_function(  # the server has said all it had to say
+        "document.querySelector('.dx-status').textContent.includes('encoded')"
+    )
+    me.take("box")
+    me.drag((0.2, 0.2), (0.6, 0.6))
+    field = me.see(".dx-menu input")
+    field.type("slope")
+    me.page.click("#save")  # while the label is still being typed
+    me.see("#said .done")
+    assert me.text(".ed-text") == "A grey slope."
+    me.see(".dx-edit-tag", "1 slope")
+    me.page.click("button[role=tab]:has-text('Ask')")
+    me.see("#chat .bot.message", "A grey slope.")
+    me.see(".dx-chip", "slope")
+
+
+def test_a_correction_is_there_again_after_looking_elsewhere(visit: Visits) -> None:
+    me = correcting(visit)
+    me.click(0.45, 0.4)
+    me.page.keyboard.press("Delete")
+    me.await_count(".dx-edit", 3)
+    me.page.locator(".ed-text").fill("Nobody.")
+    for tab in ("Ask", "Teach"):
+        me.page.click(f"button[role=tab]:has-text('{tab}')")
+        me.await_count(".dx-edit", 0)
+        me.page.click("button[role=tab]:has-text('Correct')")
+        me.await_count(".dx-edit", 3)
+        assert me.text(".ed-text") == "Nobody."
+    me.page.click(".ed-renew")
+    me.await_count(".dx-edit", 4)
+    assert me.text(".ed-text").startswith("A black and white dog")
+
+
+def test_saving_is_seen_and_one_click_saves_once(visit: Visits) -> None:
+    me = correcting(visit)
+    before = me.count(".shelf figure")
+    release = me.hold_requests("**/queue/join*")
+    me.page.dblclick("#save")
+    assert me.see("#save[aria-busy=true]").inner_text().strip() == "Saving …"
+    release()
+    me.see("#save[aria-busy=false]", "Save as example")
+    me.await_count(".shelf figure", before + 1)
 
 
 def test_a_box_without_a_label_is_refused_beside_the_button(visit: Visits) -> None:
@@ -116,7 +164,6 @@ def test_the_conversation_is_taken_home(visit: Visits, tmp_path: Path) -> None:
     assert len(json.loads(file.read_text())["annotations"]) == 4
 
 
-@pytest.mark.xfail(reason=RACE)
 def test_many_pictures_are_gone_through_by_keyboard(visit: Visits) -> None:
     me = correcting(visit)
     before = me.count(".shelf figure")

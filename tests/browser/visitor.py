@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, Route
 
 PATIENCE = 60_000
 """Milliseconds to wait for what will surely come; machines are shared."""
@@ -110,6 +111,38 @@ class Visitor:
     def evaluate(self, script: str, argument: Any = None) -> Any:
         """Returns what a script says."""
         return self.page.evaluate(script, argument)
+
+    # --- the wire --------------------------------------------------------------------------------
+
+    def hold_requests(self, pattern: str) -> Callable[[], None]:
+        """Holds back what the page sends to such addresses; returns what lets it go."""
+        held: list[Route] = []
+        self.page.route(pattern, lambda route: held.append(route))
+
+        def release() -> None:
+            for route in held:
+                route.continue_()
+            self.page.unroute(pattern)
+
+        return release
+
+    def hold_answers(self) -> list[Callable[[], None]]:
+        """Holds back the next stream of answers.
+
+        Returns a list that is empty until the server has closed the stream; what is in it then
+        hands the stream over.
+        """
+        closed: list[Callable[[], None]] = []
+
+        def hold(route: Route) -> None:
+            if closed:
+                route.continue_()
+            else:
+                answers = route.fetch()  # there is an end to it only when the server closes it
+                closed.append(lambda: route.fulfill(response=answers))
+
+        self.page.route("**/queue/data*", hold)
+        return closed
 
     # --- hands -----------------------------------------------------------------------------------
 
