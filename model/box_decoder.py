@@ -54,6 +54,7 @@ class BoxDecoder(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         width, language = config.decoder.width, config.language.width
+        self.conditioned = config.decoder.conditioned
         self.links = nn.Sequential(
             nn.Linear(language, language), nn.GELU(), nn.Linear(language, language), nn.GELU(),
             nn.Linear(language, width),
@@ -84,6 +85,7 @@ class BoxDecoder(nn.Module):
         """
         class_logits = self.classes(links.mean(1))
         start = prior(class_logits, picture, sight)
+        links = links if self.conditioned else torch.zeros_like(links)
         tokens = self.links(links)
         scale, shift = self.modulate(tokens.mean(1)).unsqueeze(1).chunk(2, -1)
         count = objects.shape[1]

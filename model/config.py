@@ -180,6 +180,9 @@ class DecoderConfig(Section):
         num_heads: attention heads.
         num_region_tokens: tokens a drawn region becomes.
         num_fourier: frequencies of the region encoder's coordinates.
+        num_guided: image tokens that every question picks for itself, by its own words.
+        conditioned: the phrase reaches the decoder's layers; without, it is only read as a mixture
+            of the trunk's classes (an ablation).
     """
 
     num_links: int = 4
@@ -188,6 +191,8 @@ class DecoderConfig(Section):
     num_heads: int = 5
     num_region_tokens: int = 1
     num_fourier: int = 32
+    num_guided: int = 0
+    conditioned: bool = True
 
 
 def _agree(name: str, value: int, part: Part, key: str, default: int) -> None:

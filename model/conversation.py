@@ -109,7 +109,7 @@ class Conversation:
             found = routed(turns, as_text=self._boxes_as_text() is not None)
             table = torch.tensor([row.ids], device=self.model.device)
             embeddings = self.model.tell(
-                self.model.embed(table, self._region_tokens(shapes)),
+                self.encoded.prefix.embed(self.model, table, self._region_tokens(shapes)),
                 torch.tensor(groups, dtype=torch.long, device=self.model.device).view(-1, 3),
                 self._summaries(found),
             )
@@ -129,7 +129,8 @@ class Conversation:
 
     def ask(self, question: str, slots: Sequence[str], shapes: Sequence[Shape]) -> Tensor:
         """Reads a question; returns the state behind it, float[1, D]."""
-        ids = self.vocabulary.question(question, slots, self.model.tree.decoder.num_region_tokens)
+        config = self.model.tree.decoder
+        ids = self.vocabulary.question(question, slots, config.num_region_tokens, config.num_guided)
         self._drawn_box = next((shape for shape in shapes if isinstance(shape, Box)), None)
         return self._feed(ids, self._region_tokens(shapes))
 
@@ -143,7 +144,7 @@ class Conversation:
         """Runs tokens behind the cache; returns the last state float[1, D]."""
         table = torch.tensor([list(ids)], device=self.model.device)
         regions = no_regions(self.model) if regions is None else regions
-        embeddings = self.model.embed(table, regions)
+        embeddings = self.encoded.prefix.embed(self.model, table, regions)
         if self._told is not None:
             embeddings[:, 0] += self._told
             self._told = None

@@ -84,7 +84,9 @@ def _turn_row(
 ) -> tuple[TokenRow, list[Shape]]:
     drawn = {region.name: region.shape for region in turn.regions}
     slots = referred(turn.question, list(drawn), list(known))
-    question = vocabulary.question(turn.question, slots, config.num_region_tokens)
+    question = vocabulary.question(
+        turn.question, slots, config.num_region_tokens, config.num_guided
+    )
     groundings = kept_groundings(turn.answer)
     spans = [(g.phrase.start or 0, g.phrase.end or 0) for g in groundings]
     located = iter(groundings)

@@ -27,11 +27,13 @@ class Prefix:
         layers: for each layer keys and values, float[1, heads, P, D].
         real: bool[1, P], which tokens are not padding.
         states: float[1, P, D], what the language model made of them.
+        image: float[1, P, D], the tokens themselves, of which a question may pick some again.
     """
 
     layers: tuple[tuple[Tensor, Tensor], ...]
     real: Tensor
     states: Tensor
+    image: Tensor
 
     @classmethod
     def of(cls, model: DeixisModel, sight: Sight, objects: Tensor) -> Prefix:
@@ -42,9 +44,12 @@ class Prefix:
         positions = torch.arange(image.shape[1], device=image.device).unsqueeze(0)
         states = model.prefixed.run(image, mask, positions, cache)
         layers = [(layer[0], layer[1]) for layer in cache]
-        return cls(
-            tuple((k, v) for k, v in layers if k is not None and v is not None), real, states
-        )
+        kept = tuple((k, v) for k, v in layers if k is not None and v is not None)
+        return cls(kept, real, states, image)
+
+    def embed(self, model: DeixisModel, ids: Tensor, regions: Tensor) -> Tensor:
+        """Returns the embeddings of tokens int64[1, T] behind this picture, all slots filled."""
+        return model.pick(model.embed(ids, regions), ids, self.image, self.real)
 
     def start(self) -> DynamicCache:
         """Returns a cache that holds the prefix and may grow."""
@@ -67,9 +72,10 @@ class Prefix:
     ) -> Tensor:
         """Returns the link states float[G, L, D] of the marked phrases of a given answer."""
         links = model.tree.decoder.num_links
-        row = vocabulary.turn(vocabulary.question(question, (), 1), answer, links)
+        asked = vocabulary.question(question, (), 1, model.tree.decoder.num_guided)
+        row = vocabulary.turn(asked, answer, links)
         ids = torch.tensor([row.ids], device=self.real.device)
-        states = self.extend(model, model.embed(ids, no_regions(model)), self.start())
+        states = self.extend(model, self.embed(model, ids, no_regions(model)), self.start())
         groups = torch.tensor([(0, t, 0) for t, _ in row.groups], device=ids.device)
         return model.link_states(states, groups.view(-1, 3))[0]
 

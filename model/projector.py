@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from model.config import ModelConfig
 from model.errors import ConfigError
+from model.tokens import Special
 from model.vision import Sight
 
 
@@ -15,7 +16,8 @@ class Projector(nn.Module):
     """Summit cells and object queries to P image tokens of the language model's width.
 
     The grid is shuffled (cells of `shuffle` x `shuffle` become one token), then mapped by a linear
-    layer, an MLP, or read by learned queries with cross-attention (a small Q-Former).
+    layer, an MLP, or read by learned queries with cross-attention (a small Q-Former). `guided`
+    reads all of them once more for a question.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -37,6 +39,7 @@ class Projector(nn.Module):
             if config.projector.kind == "resampler"
             else None
         )
+        self.guided = GuidedTokens(config) if config.decoder.num_guided else None
 
     def forward(self, sight: Sight, objects: Tensor) -> tuple[Tensor, Tensor]:
         """Returns image tokens float[B, P, D] and which are real, bool[B, P]."""
@@ -78,3 +81,67 @@ class Resampler(nn.Module):
         memory = self.norm(grid)
         x = queries + self.attention(queries, memory, memory, need_weights=False)[0]
         return x + self.mix(x)
+
+
+class GuidedTokens(nn.Module):
+    """Image tokens that a question picks of its picture, in the `<image>` slots at its end.
+
+    Source: the language-guided image tokenizer of VisionLLM (Wang et al. 2023, section 3.2), whose
+    learned queries read the picture in the light of the words. Where we differ: they come on top of
+    the picture's own tokens, which are the same for every question and can be kept.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width = config.language.width
+        self.count = config.decoder.num_guided
+        self.queries = nn.Embedding(self.count, width)
+        self.meaning = nn.Linear(width, width)
+        self.words_norm = nn.LayerNorm(width)
+        self.image_norm = nn.LayerNorm(width)
+        self.attention = nn.MultiheadAttention(width, config.language.num_heads, batch_first=True)
+
+    def forward(self, words: Tensor, ids: Tensor, image: Tensor, real: Tensor) -> Tensor:
+        """Returns token embeddings float[B, T, D] with these slots filled.
+
+        Args:
+            words: float[B, T, D].
+            ids: int64[B, T].
+            image: float[B, P, D], `<bos>` and the picture's tokens.
+            real: bool[B, P].
+        """
+        slots = ids == Special.IMAGE.id
+        if not slots.any():
+            return words
+        number = (slots.cumsum(1) - 1).clamp(min=0) % self.count
+        asked = self.meaning(self.words_norm(question_mean(words, ids, number)))
+        memory = self.image_norm(image)
+        queries = self.queries(number) + asked
+        read = self.attention(
+            queries, memory, memory, key_padding_mask=~real, need_weights=False
+        )[0]  # fmt: skip
+        return torch.where(slots.unsqueeze(-1), (queries + read).to(words.dtype), words)
+
+
+def question_mean(words: Tensor, ids: Tensor, number: Tensor) -> Tensor:
+    """Returns for every `<image>` slot the mean of its question's words, float[B, T, D].
+
+    Args:
+        words: float[B, T, D].
+        ids: int64[B, T].
+        number: int64[B, T], of each slot within its question.
+
+    Example (two slots a question):
+        <user> what is it <image> <image>  ->  both slots: the mean of what, is, it
+    """
+    places = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+    user = torch.where(ids == Special.USER.id, places, 0).cummax(1).values
+    last = (places - number - 1).clamp(min=0)
+    sums = words.float().cumsum(1)
+    width = words.shape[-1]
+
+    def up_to(place: Tensor) -> Tensor:
+        return sums.gather(1, place.unsqueeze(-1).expand(-1, -1, width))
+
+    count = (last - user).clamp(min=1).unsqueeze(-1)
+    return ((up_to(last) - up_to(user)) / count).to(words.dtype)

@@ -140,7 +140,9 @@ class Vocabulary:
         """Returns the words of ids, special tokens left out, with its leading space."""
         return self._tokenizer.decode([i for i in ids if i >= len(Special)])
 
-    def question(self, text: str, slots: Sequence[str], tokens_each: int) -> list[int]:
+    def question(
+        self, text: str, slots: Sequence[str], tokens_each: int, guided: int = 0
+    ) -> list[int]:
         """Returns a question's ids with `<region>` slots in the order of `slots`.
 
         Args:
@@ -148,6 +150,7 @@ class Vocabulary:
             slots: names to be found in it, as `referred` returns them; names that the text does
                 not mention come first.
             tokens_each: slots a region takes.
+            guided: `<image>` slots at its end, for what its words pick of the picture.
         """
         ids = [Special.USER.id]
         mentioned = {match.group() for match in REGION_NAME.finditer(text)}
@@ -159,7 +162,8 @@ class Vocabulary:
             ids += self.encode(text[place : match.start()])
             ids += [Special.REGION.id] * tokens_each
             place = match.end()
-        return [*ids, *self.encode(text[place:]), Special.ASSISTANT.id]
+        picked = [Special.IMAGE.id] * guided
+        return [*ids, *self.encode(text[place:]), *picked, Special.ASSISTANT.id]
 
     def turn(self, question: Sequence[int], answer: Sequence[Marked], num_links: int) -> TokenRow:
         """Returns a whole turn, question and marked answer, ready for teacher forcing."""

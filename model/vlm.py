@@ -98,7 +98,8 @@ class DeixisModel(PreTrainedModel):
         image, real = self.image_tokens(batch.sight, objects)
         regions = self.region_encoder(batch.regions, batch.sight, objects)
         rows = batch.rows
-        words = self.tell(self.embed(rows.ids, regions), rows.groups, batch.found)
+        words = self.pick(self.embed(rows.ids, regions), rows.ids, image, real)
+        words = self.tell(words, rows.groups, batch.found)
         mask = packed_mask(real, rows.turn)
         length = image.shape[1]
         positions = torch.cat(
@@ -131,6 +132,11 @@ class DeixisModel(PreTrainedModel):
         image, real = self.projector(sight, objects)
         real = torch.cat([real.new_ones(len(real), 1), real], 1)
         return self.prefixed.prefix_embeddings(image), real
+
+    def pick(self, words: Tensor, ids: Tensor, image: Tensor, real: Tensor) -> Tensor:
+        """Returns token embeddings, the slots of what questions pick of their picture filled."""
+        guided = self.projector.guided
+        return words if guided is None else guided(words, ids, image, real)
 
     def embed(self, ids: Tensor, regions: Tensor) -> Tensor:
         """Returns token embeddings with region and link slots filled.

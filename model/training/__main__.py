@@ -65,6 +65,18 @@ def _compare(options: argparse.Namespace) -> int:
     return compare(options)
 
 
+def _ablate(options: argparse.Namespace) -> int:
+    from model.training.verbs import ablate
+
+    return ablate(options)
+
+
+def _measure(options: argparse.Namespace) -> int:
+    from model.training.verbs import measure
+
+    return measure(options)
+
+
 def _export(options: argparse.Namespace) -> int:
     from model.training.verbs import export
 
@@ -92,6 +104,10 @@ def _parser() -> argparse.ArgumentParser:
         verb("calibrate", _calibrate, "choose trust and threshold on validation records"),
         verb("evaluate", _evaluate, "predict and score"),
         verb("compare", _compare, "answer the same questions with two checkpoints"),
+    )
+    _add_studying(
+        verb("ablate", _ablate, "train recipes that differ in one thing, and compare them"),
+        verb("measure", _measure, "tell memory and speed of a recipe, with random weights"),
     )
     _add_giving(
         verb("export", _export, "write a folder that is ready to push"),
@@ -151,6 +167,23 @@ def _add_measuring(
     for verb in (evaluate, compare):
         verb.add_argument("--split", choices=("train", "val", "test"), help="test if there is one")
     evaluate.add_argument("--out", type=Path, help="JSON file for the measures")
+
+
+def _add_studying(ablate: argparse.ArgumentParser, measure: argparse.ArgumentParser) -> None:
+    for verb in (ablate, measure):
+        verb.add_argument("--recipe", required=True, help="name in model/configs, or a path")
+        verb.add_argument("--batch", type=int, default=0, help="pictures a step, if not its own")
+    ablate.add_argument("--data", type=Path, required=True, help="folder of record files")
+    ablate.add_argument("--records", type=Path, required=True, help="validation JSONL")
+    ablate.add_argument("--limit", type=int, help="only the first so many of them")
+    ablate.add_argument("--studies", default="all", help="NAME,NAME,... of what is compared")
+    ablate.add_argument("--steps", type=int, default=150, help="of every row")
+    ablate.add_argument("--out", type=Path, default=Path("runs/ablations"), help="runs and table")
+    ablate.add_argument("--cache", type=Path, default=Path("runs/features"), help="features")
+    ablate.add_argument("--trunk", type=Path, help="ONNX file with the weights of the trunk")
+    measure.add_argument("--steps", type=int, default=5, help="that are timed")
+    measure.add_argument("--peak", type=float, help="TFLOP/s of this machine, for the MFU")
+    measure.add_argument("--out", type=Path, default=Path("runs/speed"), help="folder to write in")
 
 
 def _add_giving(export: argparse.ArgumentParser, merge: argparse.ArgumentParser) -> None:

@@ -73,6 +73,7 @@ class Recipe(Section):
         schedule: `cosine`, or `constant` after the warm-up.
         accumulate: parts a step's batch is divided into, to save memory.
         trunk_rate: the trunk's learning rate as a share of the others'.
+        language_rate: the language model's.
         cached: look at each picture once, with a trunk that does not learn, and keep what was seen.
         views: how pictures are changed, where they are not cached.
         noise: how far proposals are moved, as shares of their size; see `denoising`.
@@ -92,6 +93,7 @@ class Recipe(Section):
     schedule: str = "cosine"
     accumulate: int = 1
     trunk_rate: float = 1.0
+    language_rate: float = 1.0
     cached: bool = True
     views: ViewConfig = field(default_factory=lambda: ViewConfig(windows=0.0))
     noise: float = 0.0

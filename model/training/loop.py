@@ -105,10 +105,7 @@ class Trainer:
                 break
             if self._mean(float(stop() or time.monotonic() - started > seconds)) > 0:
                 break
-            stage, within = self._enter_stage()
-            row = self._one_step(stage, max(within / stage.steps, share))
-            self.position.step += 1
-            row = {"step": self.step, "stage": stage.name, **row}
+            row = self.take_step(share)
             bar.update()
             bar.set_postfix(loss=f"{row['loss']:.2f}")
             if self.step % 10 == 0:
@@ -120,6 +117,13 @@ class Trainer:
         if self.optimizer is not None:
             self.save()
         return enough or self.step >= self.num_steps
+
+    def take_step(self, share: float = 0.0) -> Row:
+        """Takes the next step, at least as far into the schedule as `share`; returns its losses."""
+        stage, within = self._enter_stage()
+        row = self._one_step(stage, max(within / stage.steps, share))
+        self.position.step += 1
+        return {"step": self.step, "stage": stage.name, **row}
 
     def _enter_stage(self) -> tuple[Stage, int]:
         """Returns the stage of the current step and the step within it; sets up what learns."""

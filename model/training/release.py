@@ -15,6 +15,7 @@ from model.metrics.queries import Task, plan
 from model.predict import predict, tasks_of
 from model.records import class_names, read_records
 from model.training.trunk_alone import TrunkAlone
+from model.vision import Vision
 
 TABLE_START, TABLE_END = "<!-- measured -->", "<!-- /measured -->"
 
@@ -23,7 +24,7 @@ def measure(folder: Path, records: Path, limit: int | None = None) -> dict[str, 
     """Predicts and scores every task the checkpoint can do; writes `metrics.json` beside it.
 
     Returns:
-        The metrics, with the trunk's own detection under `trunk_alone`.
+        The metrics, with the convolutional trunk's own detection under `trunk_alone`.
     """
     read = list(read_records(records, limit))
     engine = load(folder)
@@ -32,13 +33,11 @@ def measure(folder: Path, records: Path, limit: int | None = None) -> dict[str, 
     lines = tqdm(predict(engine, read, tasks), total=total, unit="query", file=sys.stderr)
     metrics = evaluate_lines(read, lines)
     print(metrics.table())
-    baseline = evaluate_lines(read, predict(TrunkAlone(engine.model), read, [Task.DETECT]))
-    print(baseline.table())
-    out = {
-        "records": records.name,
-        **metrics.to_json(),
-        "trunk_alone": baseline.to_json()["tasks"]["detect"],
-    }
+    out = {"records": records.name, **metrics.to_json()}
+    if isinstance(engine.model.vision, Vision):
+        baseline = evaluate_lines(read, predict(TrunkAlone(engine.model), read, [Task.DETECT]))
+        print(baseline.table())
+        out["trunk_alone"] = baseline.to_json()["tasks"]["detect"]
     (folder / "metrics.json").write_text(json.dumps(out, indent=1) + "\n")
     card = folder / "README.md"
     if card.is_file():
@@ -53,7 +52,9 @@ def with_table(card: str, metrics: dict[str, Any]) -> str:
     if not (found and closed):
         return card
     rows = ["| task | measure | value | 95 % interval | items |", "|---|---|---|---|---|"]
-    tasks = {**metrics["tasks"], "detect, trunk alone": metrics["trunk_alone"]}
+    tasks = dict(metrics["tasks"])
+    if "trunk_alone" in metrics:
+        tasks["detect, trunk alone"] = metrics["trunk_alone"]
     for task, report in tasks.items():
         for name, value in report["measures"].items():
             interval = f"{value['low']} to {value['high']}"

@@ -120,13 +120,14 @@ def assign(model: DeixisModel, values: Iterable[tuple[str, Tensor]]) -> None:
 
 
 def optimizer_of(model: DeixisModel, recipe: Recipe) -> torch.optim.Optimizer:
-    """Returns AdamW over what learns; vectors do not decay, the trunk has a rate of its own."""
+    """Returns AdamW over what learns; vectors do not decay, large parts have rates of their own."""
     groups = []
-    for of_trunk, share in ((False, 1.0), (True, recipe.trunk_rate)):
+    shares = {"vision": recipe.trunk_rate, "prefixed": recipe.language_rate}
+    for part, share in (("", 1.0), *shares.items()):
         trained = [
             value
             for name, value in model.named_parameters()
-            if value.requires_grad and name.startswith("vision") is of_trunk
+            if value.requires_grad and part == next(filter(name.startswith, shares), "")
         ]
         matrices = [value for value in trained if value.dim() > 1]
         vectors = [value for value in trained if value.dim() <= 1]

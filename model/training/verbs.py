@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -184,6 +185,45 @@ def compare(options: argparse.Namespace) -> int:
         options.before, options.after, records, general, options.out, about, told.progress
     )
     tell("board", path=str(options.out / "board.json"), measures=made["measures"])
+    return DONE
+
+
+def ablate(options: argparse.Namespace) -> int:
+    """Trains and measures the rows of some studies; goes on where it was stopped."""
+    from model.records import read_records
+    from model.training import ablations
+    from model.training.setup import read_recipe
+
+    keep_freed_memory()
+    stop = _stops()
+    recipe = ablations.at_budget(read_recipe(options.recipe), options.steps, options.batch)
+    studies = ablations.STUDIES if options.studies == "all" else options.studies.split(",")
+    table = ablations.rows(recipe, studies)
+    records = list(read_records(options.records, options.limit))
+    place = ablations.Place(options.data, options.cache, options.out, options.trunk)
+    found = []
+    for row, result in ablations.run(table, records, place, stop):
+        if result is None:
+            return STOPPED
+        found.append((row, result))
+        tell("row", study=row.study, name=row.name, run=row.key, **result)
+        (options.out / "table.md").write_text(ablations.as_table(found))
+    print(ablations.as_table(found), file=sys.stderr, end="")
+    tell("saved", path=str(options.out / "table.md"), what="table")
+    return DONE
+
+
+def measure(options: argparse.Namespace) -> int:
+    """Tells what every stage of a recipe costs on this machine."""
+    from model.training import speed
+    from model.training.setup import read_recipe
+
+    recipe = read_recipe(options.recipe)
+    if options.batch:
+        stages = tuple(replace(stage, batch=options.batch) for stage in recipe.stages)
+        recipe = replace(recipe, stages=stages)
+    for found in speed.measure(recipe, options.out, steps=options.steps, peak=options.peak):
+        tell("speed", **asdict(found))
     return DONE
 
 

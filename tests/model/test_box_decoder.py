@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -55,6 +56,16 @@ def test_links_steer_the_scores() -> None:
     decoder = tiny.model().box_decoder
     out = decoder(_links(2), torch.tensor([0, 0]), SIGHT, OBJECTS)
     assert not tiny.close(out.logits[-1, 0], out.logits[-1, 1], 1e-2)
+
+
+def test_without_conditioning_a_phrase_is_its_mixture_of_classes() -> None:
+    decoder = copy.deepcopy(tiny.model().box_decoder)
+    decoder.conditioned = False
+    out = decoder(_links(2), torch.tensor([0, 0]), SIGHT, OBJECTS)
+    assert tiny.close(out.boxes[-1, 0], out.boxes[-1, 1]), "boxes are refined without the words"
+    correction = (out.logits[-1] - out.start)[:, SIGHT.valid[0]]
+    assert tiny.close(correction[0], correction[1], 1e-3)
+    assert not tiny.close(out.start[0], out.start[1], 1e-2)
 
 
 def test_no_phrases_decode_to_nothing() -> None:

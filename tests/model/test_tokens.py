@@ -69,6 +69,8 @@ def test_slots_stand_where_the_names_are() -> None:
         Special.USER.id, *words("is "), r, *words(" left of "), r, *words("?"),
         Special.ASSISTANT.id,
     ]  # fmt: skip
+    assert WORDS.question("hm", [], 1, 2)[-3:] == [Special.IMAGE.id, Special.IMAGE.id,
+                                                   Special.ASSISTANT.id]  # fmt: skip
     assert WORDS.question("what is it", ["@1"], 3)[:5] == [Special.USER.id, r, r, r,
                                                            words("what")[0]]  # fmt: skip
 

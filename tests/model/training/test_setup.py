@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForObjectDetection
+
+from model import checkpoint, load
+from model.errors import ConfigError
+from model.training.__main__ import main
+from model.training.config import Stage
+from model.training.setup import build_trainer, read_recipe
+from model.training.views import ViewConfig
+from model.types import Box, Capability, Finish, Point, Points, Region
+from tests.model import published, tiny
+from tests.model.training import small_recipe
+
+CLICK = Points((Point(0.25, 0.45),))
+
+
+def test_published_parts_are_taught_and_served_by_one_command(tmp_path: Path) -> None:
+    data = small_recipe.records(tmp_path / "data")
+    tree = published.saved(tmp_path / "hub")
+    stages = (
+        Stage("alignment", 20, 2, 3e-3, lessons=small_recipe.FEW,
+              trains=("projector", "objects", "links", "box_decoder")),
+        Stage("joint", 20, 2, 3e-3, lessons=small_recipe.FEW,
+              trains=("vision.encoder", *Stage().trains)),
+    )  # fmt: skip
+    made = small_recipe.recipe(
+        tree, stages=stages, cached=False, views=ViewConfig(0.2, 0.2, 0.2), trunk_rate=0.1,
+        language_rate=0.5, checkpointing=True,
+    )  # fmt: skip
+    recipe = small_recipe.written(made, tmp_path / "parts.json")
+    out, run = tmp_path / "out", tmp_path / "run"
+    words = ["train", f"--recipe={recipe}", f"--data={data}", f"--run-folder={run}", f"--out={out}"]
+    assert main(words) == 0
+    losses = [json.loads(line)["loss"] for line in (run / "log.jsonl").read_text().splitlines()]
+    assert len(losses) == 4
+    assert losses[-1] < losses[0], "it learns"
+    version = checkpoint.verify(out)
+
+    engine = load(out, device="cpu")
+    assert engine.model.tree == tree
+    detector = AutoModelForObjectDetection.from_pretrained(tmp_path / "hub/detector").model
+    weights = engine.model.vision.state_dict()
+    for name, value in detector.state_dict().items():
+        if value.is_floating_point():
+            assert torch.equal(weights[f"detector.{name}"], value.half().float()), name
+    picture = engine.encode(tiny.picture())
+    found = engine.detect(picture, ["dog", "bus"], threshold=0.0)
+    assert {g.phrase.text for g in found.groundings} == {"dog", "bus"}
+    told = engine.answer(picture, "What is @1?", regions=[Region("@1", CLICK)])
+    assert told.finish in (Finish.STOP, Finish.LENGTH)
+    box = Region("@1", Box(0.5, 0.2, 0.9, 0.9))
+    assert engine.answer(picture, "Describe @1.", regions=[box]).finish is not Finish.ERROR
+    place = engine.answer(picture, "the bus", task=Capability.REFER, threshold=0.0)
+    assert place.groundings[0].boxes
+
+    assert main(words) == 0
+    assert checkpoint.verify(out) == version, "a finished run ends again at once, as it was"
+
+
+def test_the_small_trunk_learns_where_pictures_are_seen_anew(tmp_path: Path) -> None:
+    data, onnx = small_recipe.records(tmp_path / "data"), small_recipe.trunk(tmp_path / "t.onnx")
+    made = small_recipe.recipe(tiny.tree(), cached=False)
+    made = replace(made, stages=(replace(made.stages[0], trains=("vision", "box_decoder")),))
+    trainer = build_trainer(
+        made, data=data, cache=tmp_path / "cache", folder=tmp_path / "run", trunk=onnx
+    )
+    before = {name: value.clone() for name, value in trainer.model.named_parameters()}
+    assert trainer.run()
+    moved = {
+        n for n, value in trainer.model.named_parameters() if not torch.equal(before[n], value)
+    }
+    assert any(name.startswith("vision") for name in moved)
+    assert not any(name.startswith("prefixed") for name in moved)
+    assert not (tmp_path / "cache").exists()
+    cached = replace(made, cached=True)
+    with pytest.raises(ConfigError, match="cached is true"):
+        build_trainer(cached, data=data, cache=tmp_path, folder=tmp_path / "other", trunk=onnx)
+
+
+def test_a_new_trunk_without_weights_is_refused(tmp_path: Path) -> None:
+    data = small_recipe.records(tmp_path / "data")
+    with pytest.raises(ConfigError, match="--trunk"):
+        build_trainer(
+            small_recipe.recipe(tiny.tree()), data=data, cache=tmp_path, folder=tmp_path / "run"
+        )
+
+
+def test_the_language_model_and_the_trunk_have_rates_of_their_own(tmp_path: Path) -> None:
+    data, onnx = small_recipe.records(tmp_path / "data"), small_recipe.trunk(tmp_path / "t.onnx")
+    made = small_recipe.recipe(tiny.tree(), cached=False, trunk_rate=0.1, language_rate=0.5)
+    made = replace(made, stages=(replace(made.stages[0], trains=("vision", "prefixed", "links")),))
+    trainer = build_trainer(made, data=data, cache=tmp_path, folder=tmp_path / "run", trunk=onnx)
+    row = trainer.take_step()
+    assert trainer.optimizer is not None
+    rates = {}
+    names = {value: name for name, value in trainer.model.named_parameters()}
+    for group in trainer.optimizer.param_groups:
+        for value in group["params"]:
+            rates[names[value].split(".")[0]] = group["lr"] / row["rate"]
+    assert rates == pytest.approx({"vision": 0.1, "prefixed": 0.5, "links": 1.0})
+
+
+@pytest.mark.parametrize("name", ["deixis-tiny", "deixis-1b"])
+def test_every_shipped_recipe_can_be_read(name: str) -> None:
+    recipe = read_recipe(name)
+    assert read_recipe(name) == recipe
+    assert recipe.sources
+    tokens = recipe.model.projector.num_objects + (recipe.model.trunk.sides[0] // 32) ** 2
+    assert tokens < recipe.model.language.max_length
+
+
+def test_the_larger_recipe_is_one_of_half_to_two_billion_weights() -> None:
+    from model.vlm import DeixisModel
+
+    with torch.device("meta"):
+        model = DeixisModel.from_tree(read_recipe("deixis-1b").model)
+    assert 0.5e9 < sum(value.numel() for value in model.parameters()) < 2e9
