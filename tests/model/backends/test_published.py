@@ -24,7 +24,7 @@ from model.backends.memory import (
 )
 from model.errors import BackendError, CheckpointError
 from model.records import PictureFile, Record
-from model.training.published import Tuning, tune_backend
+from model.training.published import Tuner, Tuning
 from model.types import Size
 from tests.model.backends.conftest import Tiny
 from tests.model.backends.tiny import picture
@@ -136,9 +136,10 @@ def test_four_bits_learn_and_open_again(tiny: Tiny, tmp_path: Path) -> None:
         "a", Size(160, 120), PictureFile(tmp_path, None, "a.png"),
         captions=("a red square",), refs=(), objects=(),
     )  # fmt: skip
-    losses = tune_backend(
-        backend, name, [record], tmp_path / "out", Tuning(steps=8, rate=1e-2, rank=4, lessons=1)
-    )
+    tuner = Tuner(backend, name, Tuning(rate=1e-2, rank=4, lessons=1))
+    losses = [tuner.learn(lambda random: record, step / 8) for step in range(8)]
+    (tmp_path / "out").mkdir()
+    tuner.save_adapter(tmp_path / "out")
     assert losses[-1] < losses[0]
     again = open_backend(str(tmp_path / "out") + ":4bit", "cpu")
     assert isinstance(again, GenerativeBackend)
