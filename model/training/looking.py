@@ -12,28 +12,32 @@ from torch import Tensor
 from model.config import ModelConfig
 from model.preprocess import Letterbox
 from model.published_vision import AnyVision
-from model.records import Record
 from model.training.collate import as_tensor
-from model.training.proposals import proposal_losses
+from model.training.proposals import kept_loss, proposal_losses
+from model.training.scenes import Scene
+from model.trunk import Cells
 from model.vision import Sight, Vision, merge
 
 
 class Looker:
     """What the trunk sees of pictures, with gradient and losses of its own where it learns."""
 
-    def __init__(self, vision: AnyVision, tree: ModelConfig, records: Sequence[Record]) -> None:
-        """Remembers the trunk as it is, if there are pictures in which not all is marked."""
+    def __init__(self, vision: AnyVision, tree: ModelConfig, scenes: Sequence[Scene]) -> None:
+        """Remembers the trunk as it is, if pictures are earlier ones or not wholly marked."""
         self._class_of = {name: number for number, name in enumerate(tree.classes)}
         self._elder: Vision | None = None
         if isinstance(vision, Vision):
             vision.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-            if not all(record.exhaustive for record in records):
+            if any(not scene.new or not scene.record.exhaustive for scene in scenes):
                 self._elder = copy.deepcopy(vision).requires_grad_(False).eval()
 
     def look(
-        self, vision: AnyVision, canvases: list[Tensor], records: Sequence[Record]
+        self, vision: AnyVision, canvases: list[Tensor], scenes: Sequence[Scene]
     ) -> tuple[Sight, dict[str, Tensor]]:
         """Returns what a learning trunk sees, with gradient, and the losses of its proposals.
+
+        In earlier pictures it is to propose what it proposed before, right or wrong: that keeps
+        more of what it knew than learning the few of them anew.
 
         A published detector proposes as it did; of it and its encoder learns what a stage names,
         and only for the sake of the words.
@@ -46,36 +50,44 @@ class Looker:
         ]
         sight = vision.select(looks)
         cells = merge(looks, vision.config.sides)
-        truth, classes = zip(*(self._truth(r, vision.config.sides[0]) for r in records),
+        truth, classes = zip(*(self._truth(scene, vision.config.sides[0]) for scene in scenes),
                              strict=True)  # fmt: skip
-        floor = self.floor(canvases, records, cells.objectness_logits)
+        floor, places = self.before(canvases, scenes, cells)
         device = cells.boxes.device
         losses = proposal_losses(
             cells, vision.config.sides, [t.to(device) for t in truth],
             [c.to(device) for c in classes], floor,
         )  # fmt: skip
+        rows = [i for i, scene in enumerate(scenes) if not scene.new]
+        if rows:
+            losses["cell_kept"] = kept_loss(cells.boxes[rows], places[rows], floor[rows])
         return _fixed(sight), losses
 
-    def _truth(self, record: Record, side: int) -> tuple[Tensor, Tensor]:
+    def _truth(self, scene: Scene, side: int) -> tuple[Tensor, Tensor]:
         """Returns a picture's boxes float[M, 4] in the canvas frame and their trunk classes [M]."""
-        things = [thing for thing in record.objects if not thing.crowd]
+        record = scene.record
+        things = [thing for thing in record.objects if scene.new and not thing.crowd]
         places = Letterbox.fit(record.size, side).to_canvas(as_tensor([t.box for t in things]))
         labels = [self._class_of.get(thing.label, -100) for thing in things]
         return places, torch.tensor(labels, dtype=torch.long)
 
     @torch.no_grad()
-    def floor(self, canvases: list[Tensor], records: Sequence[Record], logits: Tensor) -> Tensor:
-        """Returns the objectness that stays where not everything is marked, float[B, C].
+    def before(
+        self, canvases: list[Tensor], scenes: Sequence[Scene], cells: Cells
+    ) -> tuple[Tensor, Tensor]:
+        """Returns objectness float[B, C] and boxes float[B, C, 4] that are to stay, else zeros.
 
-        What the trunk was sure of before may be a thing that nobody marked.
+        Where not everything is marked, what the trunk was sure of before may be a thing that nobody
+        marked; in earlier pictures all of it stays.
         """
-        floor = torch.zeros_like(logits)
-        rows = [i for i, record in enumerate(records) if not record.exhaustive]
+        floor, places = torch.zeros_like(cells.objectness_logits), torch.zeros_like(cells.boxes)
+        rows = [i for i, scene in enumerate(scenes) if not (scene.new and scene.record.exhaustive)]
         if rows and self._elder is not None:
-            elder = self._elder.to(logits.device)
+            elder = self._elder.to(floor.device)
             looks = [elder.trunk(canvas[rows]) for canvas in canvases]
-            floor[rows] = torch.cat([look.objectness_logits for look in looks], 1).sigmoid()
-        return floor
+            was = merge(looks, elder.config.sides)
+            floor[rows], places[rows] = was.objectness_logits.sigmoid(), was.boxes
+        return floor, places
 
 
 def _fixed(sight: Sight) -> Sight:

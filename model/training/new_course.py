@@ -46,8 +46,7 @@ class NewCourse:
         self._known = frozenset(model.tree.classes)
         self._looker: Looker | None = None
         if config.mode == "full":
-            records = [scene.record for scene in (*scenes, *replay)]
-            self._looker = Looker(model.vision, model.tree, records)
+            self._looker = Looker(model.vision, model.tree, (*scenes, *replay))
 
     def loss(
         self, model: DeixisModel, stage: Stage, chance: random.Random, count: int
@@ -116,4 +115,4 @@ class NewCourse:
         if self._looker is None:
             with torch.no_grad():
                 return vision(canvases), {}
-        return self._looker.look(vision, canvases, [scene.record for scene in scenes])
+        return self._looker.look(vision, canvases, scenes)

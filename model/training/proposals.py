@@ -22,6 +22,8 @@ RADIUS = 2.5
 COST_OVERLAP, OUTSIDE = 3.0, 1e3
 CANDIDATES = 10
 """Best overlaps that are added up to the number of cells of a box."""
+CERTAIN = 0.2
+"""Objectness from which a cell proposed something."""
 BOX, OBJECTNESS, CLASS = 5.0, 1.0, 1.0
 """Weights of the losses. Source: YOLOX."""
 
@@ -114,6 +116,22 @@ def proposal_losses(
         "cell_box": BOX * misfit / count,
         "cell_class": CLASS * by_class / count,
     }
+
+
+def kept_loss(predicted: Tensor, before: Tensor, certain: Tensor) -> Tensor:
+    """Returns how far boxes have moved from where they were, in cells that proposed something.
+
+    Args:
+        predicted: float[B, C, 4], xyxy.
+        before: the same cells' boxes before anything was taught.
+        certain: float[B, C], their objectness at that time.
+    """
+    cells = certain > CERTAIN
+    weight = certain[cells]
+    if not len(weight):
+        return predicted.sum() * 0
+    moved = 1 - boxes.giou(predicted[cells], before[cells])
+    return BOX * (weight * moved).sum() / weight.sum()
 
 
 def _class_loss(logits: Tensor, labels: Tensor, overlap: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from model import boxes
-from model.training.proposals import assign, grid, proposal_losses
+from model.training.proposals import assign, grid, kept_loss, proposal_losses
 from model.trunk import Cells
 from tests.model import tiny
 
@@ -81,6 +81,22 @@ def test_losses_are_nothing_for_perfect_cells() -> None:
     assert wrong["cell_class"] > 10
     unknown = proposal_losses(perfect, SIDES, [true], [torch.tensor([-100])], floor)
     assert unknown["cell_class"] == 0
+
+
+def test_boxes_are_kept_where_something_was_proposed() -> None:
+    before = torch.tensor([[[0.1, 0.1, 0.5, 0.5], [0.2, 0.2, 0.6, 0.6]]])
+    moved = before.clone()
+    moved[0, 1] += 0.3
+    moved.requires_grad_()
+    certain = torch.tensor([[0.9, 0.1]])
+    assert kept_loss(moved, before, certain).item() == 0, "nobody was certain of the second"
+    loss = kept_loss(moved, before, torch.tensor([[0.9, 0.9]]))
+    misfit = 1 - boxes.giou(moved[0, 1:], before[0, 1:])
+    assert tiny.close(loss, 5.0 * misfit.sum() / 2)
+    loss.backward()
+    assert moved.grad is not None
+    assert not moved.grad[0, 0].any() or moved.grad[0, 0].abs().max() < moved.grad[0, 1].abs().max()
+    assert kept_loss(moved, before, torch.zeros(1, 2)).item() == 0
 
 
 def test_the_floor_spares_what_was_certain_before() -> None:
