@@ -143,7 +143,7 @@ def _add_train(verb: argparse.ArgumentParser) -> None:
     old = verb.add_argument_group("training by a recipe")
     old.add_argument("--recipe", help="name in model/configs, or a path")
     old.add_argument("--cache", type=Path, default=Path("runs/features"), help="frozen features")
-    old.add_argument("--trunk", type=Path, help="ONNX file with the weights of a new trunk")
+    old.add_argument("--trunk", type=Path, help="weights of a new trunk: ONNX file, checkpoint")
 
 
 def _add_measuring(
@@ -180,7 +180,7 @@ def _add_studying(ablate: argparse.ArgumentParser, measure: argparse.ArgumentPar
     ablate.add_argument("--steps", type=int, default=150, help="of every row")
     ablate.add_argument("--out", type=Path, default=Path("runs/ablations"), help="runs and table")
     ablate.add_argument("--cache", type=Path, default=Path("runs/features"), help="features")
-    ablate.add_argument("--trunk", type=Path, help="ONNX file with the weights of the trunk")
+    ablate.add_argument("--trunk", type=Path, help="weights of the trunk: ONNX file, checkpoint")
     measure.add_argument("--steps", type=int, default=5, help="that are timed")
     measure.add_argument("--peak", type=float, help="TFLOP/s of this machine, for the MFU")
     measure.add_argument("--out", type=Path, default=Path("runs/speed"), help="folder to write in")

@@ -63,7 +63,7 @@ class Place:
         data: folder of the recipe's record files.
         cache: folder of the trunk's features, shared by all rows.
         folder: gets a run for each row, `results.json` and `table.md`.
-        trunk: ONNX file with the trunk's weights.
+        trunk: ONNX file or checkpoint with the trunk's weights.
     """
 
     data: Path

@@ -23,7 +23,7 @@ from model.training.loop import Trainer
 from model.training.parts import fetch_weights, fetch_words
 from model.training.questions import NUMBERS
 from model.training.sampling import Sampler
-from model.training.trunk_weights import load_onnx
+from model.training.trunk_weights import load_trunk
 from model.vision import Vision
 from model.vlm import DeixisModel
 from model.vocabulary import COCO_NAMES, GROUPS, plural
@@ -63,7 +63,7 @@ def build_trainer(
         cache: folder for the features of the frozen trunk, if the recipe keeps them.
         folder: of the run: state and log.
         start: checkpoint to go on from; None begins anew.
-        trunk: ONNX file with the weights of a new convolutional trunk.
+        trunk: ONNX file or checkpoint with the weights of a new convolutional trunk.
 
     Raises:
         ConfigError: a new trunk has no weights, there is nothing to learn from, or a stage teaches
@@ -110,7 +110,7 @@ def _new(
     if isinstance(model.vision, Vision):
         if trunk is None:
             raise ConfigError("A new model needs --trunk, the weights of its trunk, or --start.")
-        load_onnx(model.vision.trunk, trunk)
+        load_trunk(model.vision.trunk, trunk)
     return model, vocabulary
 
 

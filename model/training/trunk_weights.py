@@ -1,4 +1,4 @@
-"""Reads published YOLOX weights into our trunk. Needs the `onnx` package, only here."""
+"""Weights for a new trunk: published YOLOX ones, or those of a checkpoint."""
 
 from __future__ import annotations
 
@@ -6,12 +6,32 @@ from pathlib import Path
 
 import torch
 
+from model import checkpoint
 from model.errors import CheckpointError
 from model.trunk import Trunk
+from model.vision import Vision
+
+
+def load_trunk(trunk: Trunk, path: Path) -> None:
+    """Copies weights into `trunk`: of an ONNX file, or of a checkpoint in a folder.
+
+    Raises:
+        CheckpointError: they are of another size, or the checkpoint is broken.
+    """
+    if not path.is_dir():
+        return load_onnx(trunk, path)
+    vision = checkpoint.load(path, grow=True)[0].vision
+    if not isinstance(vision, Vision):
+        raise CheckpointError(f"{path} sees by published parts; it has no trunk to begin with.")
+    try:
+        trunk.load_state_dict(vision.trunk.state_dict())
+    except RuntimeError as error:
+        raise CheckpointError(f"The trunk of {path} is of another size: {error}") from error
+    return None
 
 
 def load_onnx(trunk: Trunk, path: Path) -> None:
-    """Copies the convolutions of a YOLOX file, in graph order, into `trunk`.
+    """Copies the convolutions of a YOLOX file, in graph order, into `trunk`; needs `onnx`.
 
     Raises:
         CheckpointError: the number or a shape of the convolutions differs.
