@@ -19,7 +19,7 @@ from model.training.importers.draft import (
 )
 from model.training.importers.examples import draft_of
 from model.training.importers.source import Source
-from model.training.importers.values import bbox_of, shown, size_of
+from model.training.importers.values import bbox_of, label_of, shown, size_of
 from model.turns import example_from_json
 
 
@@ -83,7 +83,7 @@ def _draft(source: Source, row: Json, file: PurePosixPath, place: str) -> Draft:
     for number, thing in enumerate(row["objects"]):
         draft.objects.append(
             DraftObject(
-                thing["label"],
+                label_of(thing["label"]),
                 bbox_of(thing["bbox"]),
                 f"{place}, object {number + 1}",
                 key=str(number),

@@ -88,3 +88,14 @@ def test_a_record_that_contradicts_itself_is_refused_or_repaired(
         assert len(kept) == 2
     else:
         assert not any(line["refs"] or line["grounded"] for line in kept)
+
+
+def test_a_record_whose_label_is_no_text_is_refused(tmp_path: Path) -> None:
+    folder = records(tmp_path / "set")
+    path = folder / "train.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[0]["objects"][0]["label"] = ["cat"]
+    write_lines(path, lines)
+    report, kept = imported(folder, tmp_path / "out")
+    assert "is no text" in report.refused[0].reason
+    assert len(kept) >= 1
