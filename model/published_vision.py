@@ -42,7 +42,9 @@ class PublishedVision(nn.Module):
             canvases: one float32[B, 3, side, side], BGR, 0 to 255.
         """
         (canvas,) = canvases
-        seen = self.detector(pixel_values=_prepared(canvas, self.config.detector))
+        # In half the bits a place at the far edge is known to two pixels only.
+        with torch.autocast(canvas.device.type, enabled=False):
+            seen = self.detector(pixel_values=_prepared(canvas, self.config.detector))
         near, middle, far = seen.encoder_last_hidden_state
         logits = seen.intermediate_logits[:, -1]
         best = logits.amax(-1).topk(self.config.num_proposals, 1).indices

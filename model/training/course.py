@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +21,7 @@ from model.training.lessons import visit
 from model.training.losses import LossConfig, total
 from model.training.mirror import mirrored
 from model.training.sampling import Sampler
-from model.vision import Sight
+from model.vision import Sight, Vision
 from model.vlm import DeixisModel
 
 
@@ -87,6 +88,11 @@ class CachedCourse:
 def in_float32(model: DeixisModel) -> torch.autocast:
     """Returns a context in which nothing is rounded to half the bits: boxes and losses."""
     return torch.autocast(model.device.type, enabled=False)
+
+
+def places_in_float32(model: DeixisModel) -> AbstractContextManager[object]:
+    """Returns a context in which places are exact; a published detector sees to that itself."""
+    return in_float32(model) if isinstance(model.vision, Vision) else nullcontext()
 
 
 def join(sights: Sequence[Sight]) -> Sight:

@@ -19,7 +19,7 @@ from model.tokens import Vocabulary
 from model.training.collage import Shown
 from model.training.collate import Collator
 from model.training.config import Recipe, Stage
-from model.training.course import in_float32
+from model.training.course import in_float32, places_in_float32
 from model.training.denoising import shaken
 from model.training.features import canvases_of
 from model.training.lessons import visit
@@ -52,7 +52,7 @@ class LiveCourse:
             Sampler(some, source.rare) for some, source in zip(records, recipe.sources, strict=True)
         ]
         self._collate = Collator(vocabulary, model.tree)
-        everything = [record for some in records for record in some]
+        everything = [scene for some in self._scenes for scene in some]
         self._looker = Looker(model.vision, model.tree, everything)
         self._readers = ThreadPoolExecutor(READERS)
 
@@ -61,11 +61,11 @@ class LiveCourse:
     ) -> tuple[Tensor, dict[str, float]]:
         """Returns the loss of pictures drawn by the shares of their files, and its parts."""
         shown = self._draw(chance, count)
-        records = [scene.record for scene, _ in shown]
-        lessons = [visit(record, stage.lessons, chance) for record in records]
+        scenes = [scene for scene, _ in shown]
+        lessons = [visit(scene.record, stage.lessons, chance) for scene in scenes]
         canvases = canvases_of(model.vision, [picture for _, picture in shown])
-        with in_float32(model):
-            sight, own = self._look(model.vision, canvases, records)
+        with places_in_float32(model):
+            sight, own = self._look(model.vision, canvases, scenes)
         batch, targets = self._collate(lessons, shaken(sight, self._recipe.noise, chance))
         batch, targets = batch.to(model.device), targets.to(model.device)
         outputs = model(batch)
@@ -95,10 +95,10 @@ class LiveCourse:
         return view(draw(), draw, self._recipe.views, chance)
 
     def _look(
-        self, vision: AnyVision, canvases: list[Tensor], records: Sequence[Record]
+        self, vision: AnyVision, canvases: list[Tensor], scenes: Sequence[Scene]
     ) -> tuple[Sight, dict[str, Tensor]]:
         """Returns what is seen; with gradient and losses of its own if anything of it learns."""
         if any(value.requires_grad for value in vision.parameters()):
-            return self._looker.look(vision, canvases, records)
+            return self._looker.look(vision, canvases, scenes)
         with torch.no_grad():
             return vision(canvases), {}

@@ -14,7 +14,7 @@ from model.tokens import Vocabulary
 from model.training.collage import Shown
 from model.training.collate import Collator, Lesson
 from model.training.config import FineTuneConfig, Stage
-from model.training.course import in_float32
+from model.training.course import in_float32, places_in_float32
 from model.training.denoising import shaken
 from model.training.features import canvases_of
 from model.training.lessons import visit
@@ -60,7 +60,7 @@ class NewCourse:
         if not spoken:
             lessons = [replace(lesson, turns=(), talks=()) for lesson in lessons]
         canvases = canvases_of(model.vision, [picture for _, picture in visits])
-        with in_float32(model):
+        with places_in_float32(model):
             sight, cell_losses = self._look(model.vision, canvases, scenes)
         batch, targets = self._collate(lessons, shaken(sight, self._config.noise, chance))
         batch, targets = batch.to(model.device), targets.to(model.device)

@@ -76,6 +76,17 @@ def test_a_cell_of_the_summit_holds_its_four_patches(encoder: Part) -> None:
     assert difference[1, 1] < 1e-5
 
 
+def test_places_are_exact_where_the_rest_is_computed_in_half_the_bits() -> None:
+    vision = build_vision(published.tree().trunk).eval()
+    with torch.no_grad():
+        exact = vision(canvases())
+        with torch.autocast("cpu", torch.bfloat16):
+            half = vision(canvases())
+    assert torch.equal(exact.boxes, half.boxes)
+    assert not torch.equal(exact.summit, half.summit.float())
+    assert tiny.close(exact.summit, half.summit, 0.1)
+
+
 def test_the_convolutional_trunk_is_what_comes_without_parts() -> None:
     assert isinstance(build_vision(ModelConfig.tiny().trunk), Vision)
 
