@@ -1,7 +1,11 @@
-"""`make bench`: measures speed side by side, prints the table, keeps the raw numbers in docs/."""
+"""`make bench`: measures speed side by side, prints the table, keeps the raw numbers in docs/.
+
+`make bench ARGS=gpu` measures published models at full size, with made-up weights, on a GPU.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
 from pathlib import Path
@@ -37,4 +41,13 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("page", "gpu"), default="page")
+    parser.add_argument("--device", default="cuda", help="where `gpu` runs: cuda, cuda:1 or cpu")
+    asked = parser.parse_args()
+    if asked.what == "gpu":
+        from tests.bench import large
+
+        large.main(asked.device)
+    else:
+        main()

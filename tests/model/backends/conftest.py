@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,14 @@ def loaded(tiny: Tiny) -> Loaded:
         return backend.load(Source(kind, tiny(kind), licence="none"))
 
     return load
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_collections() -> Iterator[None]:
+    """Sets aside what lives anyway: the tests of short memory collect garbage again and again."""
+    import transformers.modeling_utils  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
