@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FAMILIES: dict[str, str] = {
     "florence2": "florence2:Florence2Backend",
+    "internvl": "internvl:InternVLBackend",
     "kosmos-2": "kosmos2:Kosmos2Backend",
     "qwen2_5_vl": "qwen_vl:QwenVLBackend",
     "qwen3_vl": "qwen_vl:QwenVLBackend",
@@ -82,6 +83,8 @@ PUBLISHED: dict[str, Published] = {
     for row in (
         ("florence-2-base", "florence-community/Florence-2-base-ft", "florence2", "MIT", 230),
         ("florence-2-large", "florence-community/Florence-2-large-ft", "florence2", "MIT", 770),
+        ("internvl3-1b", "OpenGVLab/InternVL3-1B-hf", "internvl", "see its card", 940),
+        ("internvl3-2b", "OpenGVLab/InternVL3-2B-hf", "internvl", "see its card", 2090),
         ("kosmos-2", "microsoft/kosmos-2-patch14-224", "kosmos-2", "MIT", 1660),
         ("qwen2.5-vl-3b", "Qwen/Qwen2.5-VL-3B-Instruct", "qwen2_5_vl", "Qwen research", 3750),
         ("qwen2.5-vl-7b", "Qwen/Qwen2.5-VL-7B-Instruct", "qwen2_5_vl", "Apache-2.0", 8290),

@@ -17,6 +17,7 @@ import torch
 from model.backends.base import EncodedPicture
 from model.backends.florence2 import Florence2Backend
 from model.backends.generation import GenerativeBackend
+from model.backends.internvl import InternVLBackend
 from model.backends.kosmos2 import Kosmos2Backend
 from model.backends.paligemma import PaliGemmaBackend
 from model.backends.qwen_vl import QwenVLBackend
@@ -28,6 +29,7 @@ from tests.model.backends.tiny import picture
 
 FAMILIES: dict[str, type[GenerativeBackend]] = {
     "florence2": Florence2Backend,
+    "internvl": InternVLBackend,
     "kosmos2": Kosmos2Backend,
     "paligemma": PaliGemmaBackend,
     "qwen2_5_vl": QwenVLBackend,
@@ -40,7 +42,7 @@ PROMPTS = {
     "paligemma": "detect cat",
 }
 STEPS = 5
-BATCHED = ["florence2", "paligemma", "qwen2_5_vl", "qwen3_vl"]
+BATCHED = ["florence2", "internvl", "paligemma", "qwen2_5_vl", "qwen3_vl"]
 
 
 @pytest.fixture(params=FAMILIES, scope="module")
@@ -76,13 +78,11 @@ def cached(backend: GenerativeBackend, *asked: tuple[EncodedPicture, str]) -> di
 
 def uncached(backend: GenerativeBackend, kind: str, prompt: str) -> dict[str, Any]:
     """Returns what the family's own processor makes of a picture and a prompt."""
-    if kind.startswith("qwen"):
+    if kind.startswith("qwen") or kind == "internvl":
         content = [{"type": "image", "image": picture()}, {"type": "text", "text": prompt}]
+        told = {"role": "system", "content": [{"type": "text", "text": backend.grammar.system}]}
         return backend.processor.apply_chat_template(
-            [
-                {"role": "system", "content": [{"type": "text", "text": backend.grammar.system}]},
-                {"role": "user", "content": content},
-            ],
+            [*([told] if backend.grammar.system else []), {"role": "user", "content": content}],
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,

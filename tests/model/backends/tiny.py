@@ -267,6 +267,50 @@ def kosmos2() -> tuple[Any, Any]:
     return model, processor
 
 
+INTERNVL_TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{m['role']}}\n{% for c in m['content'] %}"
+    "{% if c['type'] == 'image' %}<IMG_CONTEXT>\n{% else %}{{c['text']}}{% endif %}{% endfor %}"
+    "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def internvl() -> tuple[Any, Any]:
+    """InternVL; a wide picture becomes several tiles and a small whole."""
+    vocab, merges = vocabulary(bytes_bpe(["<|endoftext|>"]))
+    tokenizer = hf.Qwen2Tokenizer(
+        vocab=vocab,
+        merges=merges,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        extra_special_tokens={
+            "start_image_token": "<img>", "end_image_token": "</img>",
+            "context_image_token": "<IMG_CONTEXT>", "video_token": "<video>",
+            "turn": "<|im_start|>",
+        },
+    )  # fmt: skip
+    tokenizer.add_tokens(["<ref>", "</ref>", "<box>", "</box>"])
+    pixels = hf.GotOcr2ImageProcessor(
+        size={"height": SIDE, "width": SIDE}, crop_to_patches=True, max_patches=4
+    )
+    processor = without_video(hf.InternVLProcessor)(
+        pixels, tokenizer, image_seq_length=4, chat_template=INTERNVL_TEMPLATE
+    )
+    config = hf.InternVLConfig(
+        vision_config={**VISION, "image_size": [SIDE, SIDE], "patch_size": [14, 14]},
+        text_config={
+            "model_type": "qwen2", "vocab_size": len(tokenizer), "hidden_size": 64,
+            "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
+            "num_key_value_heads": 2, "max_position_embeddings": 4096, "bos_token_id": None,
+            "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id,
+        },
+        image_token_id=processor.image_token_id,
+        image_seq_length=4,
+    )  # fmt: skip
+    model = hf.InternVLForConditionalGeneration(config)
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    return model, processor
+
+
 VISION = {
     "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
     "image_size": SIDE, "patch_size": 14,
@@ -426,6 +470,7 @@ FAMILIES: dict[str, Callable[[], tuple[Any, Any]]] = {
     "qwen2_5_vl": qwen2_5_vl,
     "grounding_dino": grounding_dino,
     "mm_grounding_dino": lambda: grounding_dino(mm=True),
+    "internvl": internvl,
     "kosmos2": kosmos2,
     "paligemma": paligemma,
     "owlv2": owlv2,
