@@ -59,14 +59,19 @@ class Listing:
     problem: str = ""
 
 
-def resolve(name_or_path: str | Path, root: Path = ROOT) -> Path:
+def resolve(name_or_path: str | Path, root: Path = ROOT, *, adapters: bool = False) -> Path:
     """Returns the folder of a checkpoint given by path or by name under `root`.
+
+    Args:
+        name_or_path: of the checkpoint.
+        root: folder of checkpoints.
+        adapters: whether an adapter of a published checkpoint is one, too.
 
     Raises:
         CheckpointError: there is none; the message lists those that exist.
     """
     for folder in (Path(name_or_path), root / name_or_path):
-        if (folder / "config.json").is_file():
+        if (folder / "config.json").is_file() or (adapters and is_there(folder)):
             return folder
     known = ", ".join(sorted(path.parent.name for path in root.glob("*/config.json"))) or "none"
     raise CheckpointError(f"There is no checkpoint {str(name_or_path)!r:.200}; known are: {known}.")
@@ -84,15 +89,14 @@ def save(model: DeixisModel, vocabulary: Vocabulary, folder: Path, *, half: bool
         model: whose weights are written.
         vocabulary: its words.
         folder: put in place when everything is written.
-        half: write float16, half the size; numbers are rounded once.
+        half: write float16, half the size; numbers are rounded once. Tensors that would not fit
+            its range, such as the variances of a published detector, stay float32.
     """
 
     def write(staging: Path) -> None:
         weights = model.state_dict()
         if half:
-            weights = {
-                name: v.half() if v.is_floating_point() else v for name, v in weights.items()
-            }
+            weights = {name: _halved(value) for name, value in weights.items()}
         size = sum(value.nbytes for value in weights.values())
         model.save_pretrained(
             staging,
@@ -108,6 +112,12 @@ def save(model: DeixisModel, vocabulary: Vocabulary, folder: Path, *, half: bool
         sign(staging)
 
     replace_folder(folder, write)
+
+
+def _halved(value: Tensor) -> Tensor:
+    """Returns a tensor in float16, if it is one of numbers that fit."""
+    half = value.half() if value.is_floating_point() else value
+    return half if bool(half.isfinite().all()) else value
 
 
 def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:

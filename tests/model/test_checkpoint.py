@@ -52,6 +52,16 @@ def test_half_precision_rounds_once_and_stays(saved: Path) -> None:
     )
 
 
+def test_numbers_too_large_for_half_precision_stay_as_they_are(tmp_path: Path) -> None:
+    model = tiny.build()
+    model.links.weight[0, 0] = 1e5
+    checkpoint.save(model, tiny.vocabulary(), tmp_path / "large", half=True)
+    loaded, _, _ = checkpoint.load(tmp_path / "large")
+    assert torch.equal(loaded.links.weight, model.links.weight)
+    rounded = model.box_decoder.modulate.weight.half().float()
+    assert torch.equal(loaded.box_decoder.modulate.weight, rounded)
+
+
 def test_versions_tell_weights_apart_and_words_about_them_do_not_count(saved: Path) -> None:
     version = checkpoint.verify(saved)
     (saved / "README.md").write_text("A card.")

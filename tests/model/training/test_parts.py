@@ -13,8 +13,10 @@ from model.errors import CheckpointError, ConfigError
 from model.published_vision import PublishedVision
 from model.tokens import Special, Vocabulary
 from model.training.parts import adopt_words, fetch_weights, fetch_words
+from model.training.views import ViewConfig
 from model.vlm import DeixisModel
 from tests.model import published, tiny
+from tests.model.training import small_run
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +120,21 @@ def test_a_decoder_with_an_output_layer_of_its_own_is_refused() -> None:
     untied = Part("x", {**published.QWEN.config, "tie_word_embeddings": False})
     with pytest.raises(ConfigError, match="x has no tie_word_embeddings"):
         published.tree(base=untied)
+
+
+def test_a_model_of_parts_is_taught_like_any_other(
+    model: DeixisModel, tree: ModelConfig, tmp_path: Path
+) -> None:
+    small_run.dataset(tmp_path)
+    checkpoint.save(model, fetch_words(tree.language.base), tmp_path / "start")
+    run = small_run.finetune(tmp_path, mode="lora", views=ViewConfig(mosaic=0.5), noise=0.2)
+    assert run.run(lambda: False)
+    taught, _, _ = checkpoint.load(tmp_path / "run-out")
+    after = taught.state_dict()
+    moved = {
+        name for name, value in model.state_dict().items()
+        if value.is_floating_point() and not torch.equal(value.half().float(), after[name])
+    }  # fmt: skip
+    assert any("q_proj" in name or "v_proj" in name for name in moved)
+    assert any(name.startswith("box_decoder") for name in moved)
+    assert not any(name.startswith("vision") for name in moved)
