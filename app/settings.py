@@ -63,7 +63,7 @@ class Settings:
     dataset_roots: tuple[str, ...] = _option(
         ("data", "datasets"), "folders whose data sets the admin may import, by commas", _names
     )
-    replay: Path = _option(Path("data/coco-train.jsonl.gz"), "earlier records to mix in", Path)  # noqa: RUF009
+    replay: Path = _option(Path("assets/replay.jsonl"), "earlier records to mix in", Path)  # noqa: RUF009
     general: Path = _option(Path("assets/samples.jsonl"), "records of general skill", Path)  # noqa: RUF009
     threads: int = _option(0, "CPU threads of the model; 0 leaves the choice to it")
     concurrency: int = _option(2, "answers computed at the same time")

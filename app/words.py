@@ -339,8 +339,8 @@ EARLIER_SAME = "{name} is what is taught itself; choose other data, or nothing."
 REPLAY = "Mix in, against forgetting"
 REPLAY_HINT = "Boxes of what it knows: {path} (--replay), or a data set imported in step 1"
 REPLAY_MISSING = (
-    "There are no earlier pictures to mix in, so some of what it knew may be forgotten. Import some "
-    "in step 1, such as COCO."
+    "There are no earlier pictures to mix in, so some of what it knew may be forgotten. Import "
+    "some in step 1, such as COCO."
 )
 GENERAL = "Also check general skill on"
 GENERAL_HINT = "A few pictures show a collapse, hundreds a point: {path} (--general), or step 1"

@@ -75,7 +75,10 @@ def fill_in(
         chosen["learning_rate"] = RATES[chosen.get("mode", config.mode)]
     if not replay:
         chosen["replay_share"] = 0.0
-        reasons.append("Without --replay, what was known before may be forgotten.")
+        reasons.append(
+            "Without --replay, what was known before may be forgotten; assets/replay.jsonl is a "
+            "little of it."
+        )
     config = replace(config, **chosen)
     if not config.steps:
         config = replace(config, steps=_steps(config, len(scenes)))

@@ -306,6 +306,18 @@ def test_the_sample_pictures_are_records_of_general_skill() -> None:
         assert record.read_picture().size == (record.size.width, record.size.height)
 
 
+def test_the_pictures_against_forgetting_may_be_shipped_and_are_no_samples() -> None:
+    assets = Path(__file__).parents[2]
+    records = list(read_records(assets / Settings().replay))
+    assert len(records) >= 90
+    assert len({thing.label for record in records for thing in record.objects}) > 70
+    assert all(record.exhaustive and record.redistributable for record in records)
+    shown = {record.id for record in read_records(assets / Settings().general)}
+    assert not shown & {record.id for record in records}
+    first, last = records[0], records[-1]
+    assert all(r.read_picture().size == (r.size.width, r.size.height) for r in (first, last))
+
+
 def test_a_run_that_goes_on_is_compared_on_the_same_earlier_data(work: Teaching) -> None:
     imported(work)
     a_dataset(work, "coco")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -172,6 +173,8 @@ def test_a_refusal_is_said_beside_its_button(tab: Teach) -> None:
 def test_earlier_data_is_offered_or_its_lack_is_told(tab: Teach, settings: Settings) -> None:
     training = section(tab, Training)
     replay, general, missing = training.replay, training.general, training.missing
+    none = replace(settings, replay=settings.teaching / "none")
+    object.__setattr__(tab.work, "settings", none)
     updates = tab.on_look(None, {}, ADMIN)
     assert updates[replay]["choices"] == [(words.EARLIER_NONE, "")]
     assert updates[replay]["value"] == ""
