@@ -17,13 +17,17 @@ TOKEN = "HF_TOKEN"
 
 
 def export(folder: Path, out: Path) -> None:
-    """Copies a verified checkpoint into a new folder; what training left beside it stays behind.
+    """Copies a verified checkpoint or adapter into a new folder, without what else lies beside it.
 
     Raises:
         CheckpointError: it is broken or has no model card, or the disk is full.
         ConfigError: the folder exists already.
     """
-    checkpoint.load(folder)  # Numbers that are not finite are found here, not by whoever gets it.
+    if (folder / "config.json").is_file():
+        # Numbers that are not finite are found here, not by whoever gets it.
+        checkpoint.load(folder)
+    else:
+        checkpoint.verify(folder)
     if out.exists():
         raise ConfigError(f"{out} exists already; choose another folder or delete it.")
     if not (folder / "README.md").is_file():

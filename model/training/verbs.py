@@ -151,19 +151,19 @@ def calibrate(options: argparse.Namespace) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Predicts and scores: every task on records, or detection on a data set."""
-    folder = checkpoint.resolve(options.checkpoint)
     if options.records is not None:
         from model.training.release import measure
 
+        folder = checkpoint.resolve(options.checkpoint)
         tasks = measure(folder, options.records, options.limit)["tasks"]
         tell("measures", tasks={task: report["measures"] for task, report in tasks.items()})
         return DONE
-    from model.engine import load
+    from model.backends import open_backend
     from model.training.dataset import judged_records
     from model.training.exam import hold_with
 
     split, records = judged_records(options.data, options.split, options.limit)
-    measures = {"detect": hold_with(load(folder), records).measures}
+    measures = {"detect": hold_with(open_backend(options.checkpoint), records).measures}
     if options.out is not None:
         options.out.write_text(json.dumps({"split": split, "tasks": measures}, indent=1) + "\n")
     tell("measures", split=split, tasks=measures)
@@ -231,7 +231,7 @@ def export(options: argparse.Namespace) -> int:
     """Writes a folder that is ready to push, and pushes it if somebody says where to."""
     from model.training import publish
 
-    publish.export(checkpoint.resolve(options.checkpoint), options.out)
+    publish.export(checkpoint.resolve(options.checkpoint, adapters=True), options.out)
     tell("saved", path=str(options.out), what="checkpoint")
     if options.archive:
         tell("saved", path=str(publish.pack(options.out)), what="archive")

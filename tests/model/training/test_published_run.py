@@ -141,6 +141,14 @@ def test_the_command_teaches_and_compares(
     (listed,) = checkpoint.listing(tmp_path)
     assert (listed.name, listed.problem) == ("taught", "")
 
+    told("export", out, f"--out={tmp_path / 'pushed'}")
+    assert {path.name for path in (tmp_path / "pushed").iterdir()} == {
+        checkpoint.ADAPTER, "adapter_model.safetensors", checkpoint.MANIFEST, "README.md",
+        "metrics.json",
+    }  # fmt: skip
+    events = told("evaluate", f"--checkpoint={out}", f"--data={data}", "--limit=1")
+    assert "AP50" in events[-2]["tasks"]["detect"]
+
     board_folder = tmp_path / "board"
     events = told(
         "compare", f"--before={start}", f"--after={out}", f"--data={data}", "--limit=1",
