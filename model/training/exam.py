@@ -67,7 +67,16 @@ class Result:
     @property
     def value(self) -> float:
         """The number that the best checkpoint is chosen by; -1 if nothing could be asked."""
-        measure = self.measures.get("AP50")
+        return self.of("AP50")
+
+    @property
+    def rank(self) -> list[float]:
+        """`value`, and between equals how well the boxes fit; few pictures are often equal."""
+        return [self.value, self.of("AP")]
+
+    def of(self, name: str) -> float:
+        """Returns a measure's value; -1 if nothing could be asked."""
+        measure = self.measures.get(name)
         return -1.0 if measure is None or measure["value"] is None else float(measure["value"])
 
 

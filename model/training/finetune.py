@@ -124,7 +124,7 @@ class FineTune:
             whole = lora.folded(model)
             records = self.data.val[: self.config.val_pictures]
             result = exam.hold(whole, self.vocabulary, records)
-            best = notes["best"] is None or result.value >= notes["best"]
+            best = notes["best"] is None or result.rank >= notes["best"]
             if best:
                 self._keep(whole, result)
         notes["exams"] = int(min(1.0, self._progress()) * self.config.evaluations)
@@ -138,7 +138,7 @@ class FineTune:
         trainer.log({"event": "eval", **row})
         tell("eval", **row, samples=str(samples))
         if best:
-            notes["best"], notes["best_step"] = result.value, trainer.step
+            notes["best"], notes["best_step"] = result.rank, trainer.step
             self._tell_saved("best", self.order.folder / "best")
 
     def _keep(self, model: DeixisModel, result: exam.Result) -> None:

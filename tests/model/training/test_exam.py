@@ -73,6 +73,15 @@ def test_an_exam_of_a_tiny_model(records: list[Record], tmp_path: Path) -> None:
     assert exam.hold(tiny.build(), tiny.vocabulary(), []).value == -1
 
 
+def test_between_equals_the_better_fit_ranks_higher() -> None:
+    def result(ap50: float, ap: float) -> exam.Result:
+        return exam.Result({"AP50": {"value": ap50}, "AP": {"value": ap}}, None, [])
+
+    nothing = exam.Result({"AP50": {"value": None}}, None, [])
+    ranks = [r.rank for r in (nothing, result(0.5, 0.4), result(1.0, 0.2), result(1.0, 0.3))]
+    assert ranks == sorted(ranks)
+
+
 def test_an_exam_knows_which_names_were_there(records: list[Record]) -> None:
     (whole,) = records
     crowd = replace(whole.objects[1], crowd=True)
