@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.backends import open_backend
+from model.backends.registry import FOUR_BIT
+from model.checkpoint import is_there
 from model.evaluate import evaluate_lines
 from model.metrics.queries import Task
 from model.predict import predict
@@ -53,7 +55,8 @@ def compare(
         told: called with questions asked and an estimate of all.
     """
     counter = _Counter(told, 2 * (len(records) * 2 + len(general)))
-    sides = [_side(str(which), records, general, counter) for which in (before, after)]
+    names = str(before), alike(str(before), str(after))
+    sides = [_side(name, records, general, counter) for name in names]
     board = {
         "before": sides[0].name,
         "after": sides[1].name,
@@ -70,6 +73,12 @@ def compare(
     out.mkdir(parents=True, exist_ok=True)
     (out / "board.json").write_text(json.dumps(board, indent=1) + "\n")
     return board
+
+
+def alike(before: str, after: str) -> str:
+    """Returns the name that opens an adapter in as many bits as the model it is compared with."""
+    adapter = not (Path(after) / "config.json").is_file() and is_there(Path(after))
+    return f"{after}{FOUR_BIT}" if adapter and before.endswith(FOUR_BIT) else after
 
 
 class _Counter:

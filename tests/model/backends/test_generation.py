@@ -99,6 +99,10 @@ def test_it_is_tiny(backend: GenerativeBackend) -> None:
     assert backend.card.parameters < 1_000_000
 
 
+def test_attention_is_fused(backend: GenerativeBackend) -> None:
+    assert backend.model.config._attn_implementation == "sdpa"
+
+
 def test_a_picture_encoded_once_gives_what_the_library_gives(
     backend: GenerativeBackend, kind: str
 ) -> None:

@@ -16,6 +16,7 @@ from model import checkpoint
 from model.backends import open_backend
 from model.backends.generation import GenerativeBackend
 from model.errors import CheckpointError, ConfigError
+from model.training import board
 from model.training.__main__ import main
 from model.training.config import FineTuneConfig
 from model.training.order import Order
@@ -110,6 +111,9 @@ def test_a_changed_adapter_and_one_on_another_adapter_are_refused(
         open_backend(str(made.out))
     (listed,) = [item for item in checkpoint.listing(tmp_path) if item.name == "out"]
     assert "manifest" in listed.problem
+    assert board.alike("m:4bit", str(made.out)) == f"{made.out}:4bit"
+    assert board.alike("m", str(made.out)) == str(made.out)
+    assert board.alike("m:4bit", str(root / "florence")) == str(root / "florence")
 
 
 def test_the_command_teaches_and_compares(
@@ -154,11 +158,11 @@ def test_the_command_teaches_and_compares(
         "compare", f"--before={start}", f"--after={out}", f"--data={data}", "--limit=1",
         f"--general={data / 'train.jsonl'}", f"--out={board_folder}",
     )  # fmt: skip
-    board = json.loads((board_folder / "board.json").read_text())
-    assert (board["before"], board["after"]) == ("florence", "taught")
-    assert [row["name"] for row in board["measures"]] == ["AP", "AP50", "naming"]
-    assert [row["name"] for row in board["general"]] == ["AP", "AP50"]
-    assert [picture["id"] for picture in board["pictures"]]
+    written = json.loads((board_folder / "board.json").read_text())
+    assert (written["before"], written["after"]) == ("florence", "taught")
+    assert [row["name"] for row in written["measures"]] == ["AP", "AP50", "naming"]
+    assert [row["name"] for row in written["general"]] == ["AP", "AP50"]
+    assert [picture["id"] for picture in written["pictures"]]
     progress = [event for event in events if event["event"] == "progress"][-1]
     assert progress["done"] == progress["total"]
 
