@@ -61,11 +61,8 @@ def fill_in(
     cuda = torch.cuda.is_available()
     if config.mode == "auto":
         found = skilled()
-        chosen["mode"] = "lora" if found >= FOUND else "full"
-        reasons.append(
-            f"mode {chosen['mode']}: before training, AP50 is {100 * found:.1f} on a few of the "
-            f"pictures; below {100 * FOUND:.0f} the trunk learns to propose, too."
-        )
+        chosen["mode"] = "lora" if found >= FOUND or not replay else "full"
+        reasons.append(_about_mode(chosen["mode"], found))
     if not config.batch:
         chosen["batch"] = 16 if cuda else 8
         reasons.append(f"batch {chosen['batch']}: for a {'GPU' if cuda else 'CPU'}.")
@@ -75,15 +72,24 @@ def fill_in(
         chosen["learning_rate"] = RATES[chosen.get("mode", config.mode)]
     if not replay:
         chosen["replay_share"] = 0.0
-        reasons.append(
-            "Without --replay, what was known before may be forgotten; assets/replay.jsonl is a "
-            "little of it."
-        )
+        reasons.append("Without --replay, what was known before may be forgotten.")
     config = replace(config, **chosen)
     if not config.steps:
         config = replace(config, steps=_steps(config, len(scenes)))
         reasons.append(_about_steps(config, len(scenes)))
     return config, reasons
+
+
+def _about_mode(mode: str, found: float) -> str:
+    before = f"mode {mode}: before training, AP50 is {100 * found:.1f} on a few of the pictures"
+    if found >= FOUND:
+        return f"{before}, so the names are what has to be learned."
+    if mode == "full":
+        return f"{before}, so the trunk learns to propose such things, too."
+    return (
+        f"{before}. The trunk should learn to propose such things, too, but would forget others: "
+        "give --replay, such as assets/replay.jsonl, or --mode full."
+    )
 
 
 def _steps(config: FineTuneConfig, count: int) -> int:

@@ -27,11 +27,14 @@ def fill(config: FineTuneConfig, scenes: list[Scene], **names: object) -> FineTu
     return defaults.fill_in(config, scenes, replay, lambda: float(str(found)))[0]
 
 
-@pytest.mark.parametrize(("found", "mode"), [(0.9, "lora"), (0.06, "full")])
-def test_the_trunk_learns_where_hardly_anything_is_found(
-    scenes: list[Scene], found: float, mode: str
+@pytest.mark.parametrize(
+    ("found", "replay", "mode"),
+    [(0.9, True, "lora"), (0.9, False, "lora"), (0.06, True, "full"), (0.06, False, "lora")],
+)
+def test_the_trunk_learns_where_hardly_anything_is_found_and_little_is_forgotten(
+    scenes: list[Scene], found: float, replay: bool, mode: str
 ) -> None:
-    config = fill(ANY, scenes, found=found)
+    config = fill(ANY, scenes, found=found, replay=replay)
     assert config.mode == mode
     assert config.learning_rate == defaults.RATES[mode]
     assert fill(replace(ANY, mode="decoders"), scenes).mode == "decoders"
@@ -56,8 +59,11 @@ def test_skill_is_measured_only_if_nobody_chose(scenes: list[Scene]) -> None:
     config, reasons = defaults.fill_in(replace(ANY, mode="full"), scenes, [], never)
     assert config.mode == "full"
     assert not any("AP50" in reason for reason in reasons)
-    _, reasons = defaults.fill_in(ANY, scenes, [], lambda: 0.0561)
+    _, reasons = defaults.fill_in(ANY, scenes, scenes, lambda: 0.0561)
     assert "mode full: before training, AP50 is 5.6" in reasons[0]
+    _, reasons = defaults.fill_in(ANY, scenes, [], lambda: 0.0561)
+    assert "mode lora" in reasons[0]
+    assert "give --replay" in reasons[0]
 
 
 def test_skill_is_the_ap50_on_a_few_pictures(

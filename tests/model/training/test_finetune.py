@@ -19,7 +19,7 @@ from model.errors import CheckpointError, ConfigError, RecordError
 from model.training.finetune import FineTune
 from tests.model import tiny
 from tests.model.training import small_run
-from tests.model.training.small_run import finetune, order
+from tests.model.training.small_run import QUICK, finetune, order
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,9 @@ def test_what_a_run_tells_is_what_the_page_reads(
 def test_what_hardly_finds_anything_learns_as_a_whole(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert finetune(place, mode="auto", steps=1).config.mode == "full"
+    asked = order(place, replace(QUICK, mode="auto", steps=1))
+    run = FineTune(replace(asked, replay=place / "squares"))
+    assert run.config.mode == "full"
     (plan,) = [e for e in events(capsys.readouterr().out) if e["event"] == "plan"]
     assert plan["settings"]["mode"] == "full"
     assert "before training, AP50 is" in plan["reasons"][0]
