@@ -101,7 +101,7 @@ class Ask:
         self.canvas.asked(self.on_asked, None, **asking)
         self.canvas.sifted(self.on_sifted, None, **shown)
         self.canvas.recalled(self.on_recalled, None, **shown)
-        self.canvas.nudged(self.on_nudged, None, None, **QUIET)
+        self.canvas.nudged(self.on_nudged, None, None, trigger_mode="multiple", **QUIET)
         self.question.submit(self.on_submit, [self.question, self.canvas], **asking)
         self.question.stop(self.on_stop, None, None, **QUIET)
         self.chat.retry(self.on_retry, None, **asking)

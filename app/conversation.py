@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from app import edits, handlers, intake, phrases, render, words
 from app.marks import Marks, read_marks
 from model.errors import DeixisError, PictureError
-from model.types import Answer, Capability
+from model.types import Answer, Capability, Finish
 
 if TYPE_CHECKING:
     from app.host import Host
@@ -125,7 +125,14 @@ class Conversation:
         except DeixisError as error:
             yield View(notice=str(error), status=("", False))
             return
-        yield View(status=(words.STATUS_ENCODED.format(ms=_since(started)), False))
+        yield View(status=(self._ready(_since(started)), False))
+
+    def _ready(self, spent: int) -> str:
+        """Returns what is said of a picture that is encoded: how fast a click is answered now."""
+        click = self.host.click_milliseconds
+        if click is None:
+            return words.STATUS_ENCODED.format(ms=spent)
+        return words.STATUS_READY.format(ms=click)
 
     def encoded(self, key: Key, picture: Picture | None, stop: threading.Event) -> EncodedPicture:
         """Returns a picture as the model keeps it, encoding it at most once for a person.
@@ -285,7 +292,11 @@ class Conversation:
         return self.people.change(key, lambda now: handlers.grow(now, number, text))
 
     def _keep(self, key: Key, number: int, answer: Answer, spent: int) -> None:
-        self.people.change(key, lambda now: handlers.finish(now, number, answer, spent))
+        desk = self.people.change(key, lambda now: handlers.finish(now, number, answer, spent))
+        exchange = desk.exchange(number)
+        whole = answer.finish is not Finish.CANCELLED
+        if whole and exchange is not None and exchange.task is Capability.CLICK:
+            self.host.clicked(spent)
 
     def _events(
         self, key: Key, exchange: Exchange, encoded: EncodedPicture, stop: threading.Event
@@ -320,7 +331,9 @@ class Conversation:
         view = View(chat=self._chat(desk), running=False, status=("", False))
         if exchange is None or exchange.answer is None:
             return view
-        status = words.STATUS_ANSWERED.format(ms=exchange.milliseconds)
+        click = exchange.task is Capability.CLICK
+        status = words.STATUS_CLICKED if click else words.STATUS_ANSWERED
+        status = status.format(ms=exchange.milliseconds)
         return replace(view, status=(status, False), answer=self._shown(desk))
 
     # --- what is on display ----------------------------------------------------------------------
@@ -364,7 +377,7 @@ class Conversation:
         if exchange.answer.groundings or (desk.heat and exchange.answer.word_boxes):
             side, unit = desk.screen
             style = render.Style(desk.style, heat=desk.heat, side=side, unit=unit)
-            drawn = render.annotate(desk.picture.image, exchange.answer, threshold, style)
+            drawn = render.annotate(desk.picture.at(side), exchange.answer, threshold, style)
             src = render.data_url(drawn)
         answer = phrases.seen_from(exchange, threshold)
         return {

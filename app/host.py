@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import logging
 import queue
+import statistics
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from model.types import Event
 
 Result = TypeVar("Result")
+CLICKS = 15
+"""The last clicks whose median says how fast the model answers one."""
+
 _DONE = object()
 _LOG = logging.getLogger("deixis")
 
@@ -41,6 +46,8 @@ class _Served:
     users: int = 0
     retired: bool = False
     turns: threading.BoundedSemaphore = field(init=False)
+    closed: threading.Event = field(default_factory=threading.Event)
+    clicks: deque[int] = field(default_factory=lambda: deque(maxlen=CLICKS))
 
     def __post_init__(self) -> None:
         self.turns = threading.BoundedSemaphore(self.backend.card.together)
@@ -92,6 +99,17 @@ class Host:
         return self._served.backend.card if self._served is not None else None
 
     @property
+    def click_milliseconds(self) -> int | None:
+        """How long the model of now takes to answer a click, measured; None before the first."""
+        clicks = list(self._served.clicks) if self._served is not None else []
+        return round(statistics.median(clicks)) if clicks else None
+
+    def clicked(self, milliseconds: int) -> None:
+        """Remembers how long the model of now took to answer a click."""
+        if self._served is not None:
+            self._served.clicks.append(milliseconds)
+
+    @property
     def settled(self) -> bool:
         """Whether loading has ended, well or badly."""
         return self._settled.is_set()
@@ -104,6 +122,28 @@ class Host:
         self._settled.set()
         if old is not None:
             self._release(old, retire=True)
+
+    def put_away(self, coming: str) -> None:
+        """Lets the model go before the next one is there, so that both need not fit into memory.
+
+        Returns when it is closed, which is when its last request has ended. Others wait for the
+        next `swap`, or for `give_up`.
+
+        Args:
+            coming: name of the next one, shown meanwhile.
+        """
+        with self._guard:
+            old, self._served = self._served, None
+            self._settled.clear()
+        self.name = coming
+        if old is not None:
+            self._release(old, retire=True)
+            old.closed.wait(self._seconds)
+
+    def give_up(self, error: str) -> None:
+        """Tells everybody who waits that there will be no model, and why."""
+        self.error = error
+        self._settled.set()
 
     def wait(self, stop: threading.Event) -> Backend:
         """Returns the model as soon as it is loaded.
@@ -136,7 +176,8 @@ class Host:
     def _take(self, stop: threading.Event) -> _Served:
         """Returns the model a request is tied to, or that of now, and counts one more user."""
         deadline = time.monotonic() + self._seconds
-        while not self._settled.wait(0.05):
+        # Who is tied to a model that is being put away must come to an end with it.
+        while stop not in self._pinned and not self._settled.wait(0.05):
             if stop.is_set() or time.monotonic() > deadline:
                 raise BackendError(f"{self.name} is still loading; ask again in a moment.")
         with self._guard:
@@ -154,6 +195,7 @@ class Host:
             over = served.retired and not served.users
         if over:
             served.backend.close()
+            served.closed.set()
 
     def call(self, work: Callable[[Backend], Result], stop: threading.Event) -> Result:
         """Returns what `work` makes of the model.

@@ -12,7 +12,7 @@ import hashlib
 import stat
 import struct
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
@@ -84,11 +84,34 @@ class Picture:
     original: Size
     key: str
     notes: tuple[str, ...] = ()
+    _shown: dict[int, Image.Image] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def size(self) -> Size:
         """Size of `image`."""
         return Size(*self.image.size)
+
+    def at(self, side: int) -> Image.Image:
+        """Returns the picture with a longer side of that many pixels; not to be drawn on.
+
+        The last such size is kept, for answers are drawn at one size again and again.
+        """
+        shown = self._shown.get(side)
+        if shown is None:
+            shown = resized(self.image, side, side)
+            self._shown.clear()
+            self._shown[side] = shown
+        return shown
+
+
+def resized(picture: Image.Image, least: int, most: int) -> Image.Image:
+    """Returns a copy whose longer side is at least `least` and at most `most`, ratio kept."""
+    longer = max(picture.size)
+    scale = min(max(longer, least), most) / longer
+    if scale == 1:
+        return picture.copy()
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.BICUBIC if scale > 1 else Image.Resampling.LANCZOS)
 
 
 def read(source: bytes | str | Path | Image.Image, settings: Settings | None = None) -> Picture:

@@ -17,6 +17,7 @@ import numpy as np
 import supervision as sv
 from PIL import Image, ImageDraw
 
+from app.intake import resized
 from app.phrases import clip, numbered
 from app.theme import PALETTE, colour, ink
 from model.types import Answer, Grounding, WordBox
@@ -102,7 +103,7 @@ def annotate(
     The copy is drawn at the size it will be shown at, so that lines and letters stay crisp.
     """
     style = style or Style()
-    scene = _resize(picture, style.side, style.side)
+    scene = resized(picture, style.side, style.side)
     if style.heat and answer.word_boxes:
         scene = _draw_heat(scene, answer.word_boxes, style.unit)
     kept = [(number, g.above(threshold)) for number, g in numbered(answer)]
@@ -127,7 +128,7 @@ class Thing:
 
 def draw_boxes(picture: Image.Image, things: Sequence[Thing], style: Style) -> Image.Image:
     """Returns a copy of the picture with boxes that belong to no answer, such as the true ones."""
-    scene = _resize(picture, style.side, style.side)
+    scene = resized(picture, style.side, style.side)
     if not things:
         return scene
     found = sv.Detections(
@@ -152,18 +153,8 @@ def data_url(picture: Image.Image) -> str:
 
     So it lies on no disk and under no address where somebody else could find it.
     """
-    content = jpeg(_resize(picture, 1, SENT_SIDE))
+    content = jpeg(resized(picture, 1, SENT_SIDE))
     return f"data:image/jpeg;base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _resize(picture: Image.Image, least: int, most: int) -> Image.Image:
-    """Returns a copy whose longer side is at least `least` and at most `most`, ratio kept."""
-    longer = max(picture.size)
-    scale = min(max(longer, least), most) / longer
-    if scale == 1:
-        return picture.copy()
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return picture.resize(size, Image.Resampling.BICUBIC if scale > 1 else Image.Resampling.LANCZOS)
 
 
 def _palette() -> sv.ColorPalette:

@@ -66,6 +66,8 @@ MEMORY_SHORT = "{need:.1f} GB on {device}, where only {free:.1f} GB are free"
 
 STATUS_ENCODING = "reading the picture …"
 STATUS_ENCODED = "encoded in {ms} ms"
+STATUS_READY = "encoded · a click answers in {ms} ms"
+STATUS_CLICKED = "encoded · click answered in {ms} ms"
 STATUS_ANSWERED = "encoded · answered in {ms} ms"
 STATUS_WAITING = "waiting for the model …"
 STATUS_THINKING = "looking …"
@@ -418,6 +420,7 @@ MODELS_LEAD = (
     "what they need is looked at before, and the present one goes on answering meanwhile."
 )
 MODELS_LABEL = "Published model"
+MODELS_ALONE = "Let the present one go first, where both do not fit: nobody is answered meanwhile"
 SERVING_LOADING = "{name} is being put in place. {told}"
 SERVING_TRIED = "It is being tried on a sample picture."
 CHECKPOINTS_LABEL = "Checkpoint"

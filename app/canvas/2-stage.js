@@ -112,7 +112,7 @@ function tag(words, place, className, style) {
   node.textContent = words;
   const [x, y] = toScreen(place);
   node.style.left = clamp(x, 0, Math.max(0, stage.clientWidth - 34)) + 'px';
-  node.style.top = Math.max(y, 22) + 'px';
+  node.style.top = Math.max(y, 26) + 'px';
   Object.assign(node.style, style || {});
   tags.appendChild(node);
   return node;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,9 +29,12 @@ class Component(gr.HTML):
     script: ClassVar[str] = ""
     defaults: ClassVar[dict[str, Any]] = {}
 
+    _quoted: ClassVar[frozenset[str]] = frozenset()
+
     def __init_subclass__(cls) -> None:
         """Raises ValueError for markup that Gradio would evaluate."""
         super().__init_subclass__()
+        cls._quoted = frozenset(re.findall(r"""(?<=['"`])\w+(?=['"`])""", cls.script))
         found = [sign for sign in _EVALUATED if sign in cls.markup]
         if found:
             raise ValueError(f"The markup of {cls.__name__} has {found}, which would be evaluated.")
@@ -45,6 +49,16 @@ class Component(gr.HTML):
             "apply_default_css": False,
         }
         super().__init__(value=value or {}, **{"words": {}, **self.defaults, **props, **own})
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        """Returns what listens to an event that the script names.
+
+        Gradio asks for many names that are none, several times an update, and reads the whole
+        script for each; the quoted words of a script are known beforehand.
+        """
+        if name not in self._quoted:
+            raise AttributeError(f"{type(self).__name__} has neither attribute nor event {name!r}.")
+        return super().__getattr__(name)
 
     def preprocess(self, payload: Any) -> Any:  # noqa: ANN401
         """Returns what the browser says, unchecked."""

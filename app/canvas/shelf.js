@@ -34,8 +34,8 @@ function card(item) {
 }
 
 function fill() {
-  const { items = [], serial = 0 } = props.content || {};
-  if (serial < shown) return; // a list that arrives late
+  const { items, serial } = props.content || { serial: -1 };
+  if (serial < shown) return; // not there yet, or a list that arrives late
   shown = serial;
   shelf.replaceChildren(...items.map(card));
   shelf.classList.toggle('shelf-empty', !items.length);

@@ -111,6 +111,22 @@ def test_a_click_pins_its_task_and_brings_its_region(file: Path) -> None:
     assert talk.people.desk(ANNA).exchanges[1].task is None
 
 
+def test_the_status_says_how_fast_a_click_is_answered(file: Path) -> None:
+    talk = talking()
+    talk.open(ANNA, file, "")
+    first = last(talk.encode(ANNA)).status
+    assert first is not None
+    assert first[0].startswith(words.STATUS_ENCODED.partition("{")[0])
+    payload = {"marks": [{"name": "@1", "points": [[0.4, 0.5, 1]]}], "selected": "@1"}
+    end = last(talk.click(ANNA, {"question": "What is @1?", "task": "click", **payload}))
+    spent = talk.people.desk(ANNA).exchanges[-1].milliseconds
+    assert end.status == (words.STATUS_CLICKED.format(ms=spent), False)
+    assert last(talk.encode(ANNA)).status == (words.STATUS_READY.format(ms=spent), False)
+    other = last(talk.ask(ANNA, "Describe this picture.", {}))
+    assert other.status is not None
+    assert other.status[0].startswith(words.STATUS_ANSWERED.partition("{")[0])
+
+
 def test_troubles_are_told_where_they_arose(file: Path) -> None:
     talk = talking()
     assert last(talk.ask(ANNA, "hello", {})).notice == words.NO_PICTURE

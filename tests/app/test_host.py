@@ -133,6 +133,18 @@ def test_another_model_takes_over() -> None:
     assert host.call(lambda model: model.card.name, threading.Event()) == "better"
 
 
+def test_how_fast_clicks_are_answered_is_measured_for_each_model() -> None:
+    host = Host(FakeBackend, "fake")
+    host.clicked(5)  # nobody answers yet
+    assert host.click_milliseconds is None
+    host.swap(FakeBackend())
+    for spent in (90, 2_000, 110):
+        host.clicked(spent)
+    assert host.click_milliseconds == 110
+    host.swap(FakeBackend())
+    assert host.click_milliseconds is None
+
+
 def test_a_request_ends_with_the_model_it_began_with_which_is_then_closed() -> None:
     old, new, stop = Closing(name="old"), Closing(name="new"), threading.Event()
     host = ready(old)

@@ -370,3 +370,13 @@ def test_memory_stays_bounded() -> None:
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["refused"] + ["taken"] * 4
     assert "13000×13000 = 169 million" in lines[0]
+
+
+def test_the_size_a_picture_is_shown_at_is_kept_for_the_next_answer() -> None:
+    picture = read(photo(400, 200))
+    shown = picture.at(100)
+    assert shown.size == (100, 50)
+    assert picture.at(100) is shown
+    assert picture.at(800).size == (800, 400)
+    assert picture.at(100) is not shown  # one size at a time
+    assert picture.image.size == (400, 200)

@@ -21,6 +21,7 @@ def correcting(visit: Visits) -> Visitor:
     me.answered()
     me.page.click("button[role=tab]:has-text('Correct')")
     me.await_count(".dx-edit", 4)
+    me.see(".shelf figure, .shelf-empty")
     return me
 
 
