@@ -253,6 +253,8 @@ class Trainer:
 
     def export(self, folder: Path) -> None:
         """Writes the averaged weights as a checkpoint that can be served."""
+        if not self.accelerator.is_main_process:
+            return
         with self.averaged() as model, full_disk_told("nothing was changed. Make room and resume"):
             checkpoint.save(model, self.vocabulary, folder, half=True)
 

@@ -10,11 +10,14 @@ from transformers import AutoModelForObjectDetection
 
 from model import checkpoint, load
 from model.errors import ConfigError
+from model.published_vision import PublishedVision
 from model.training.__main__ import main
 from model.training.config import Stage
 from model.training.setup import build_trainer, read_recipe
 from model.training.views import ViewConfig
 from model.types import Box, Capability, Finish, Point, Points, Region
+from model.vision import Sight
+from model.vlm import DeixisModel
 from tests.model import published, tiny
 from tests.model.training import small_recipe
 
@@ -116,9 +119,36 @@ def test_every_shipped_recipe_can_be_read(name: str) -> None:
     assert tokens < recipe.model.language.max_length
 
 
-def test_the_larger_recipe_is_one_of_half_to_two_billion_weights() -> None:
-    from model.vlm import DeixisModel
-
+def test_the_larger_recipe_fits_together_at_full_size() -> None:
+    # Tensors of the meta device have shapes, but no numbers: nothing is computed.
+    tree = read_recipe("deixis-1b").model
+    count, width = tree.trunk.num_proposals, tree.trunk.head_width
     with torch.device("meta"):
-        model = DeixisModel.from_tree(read_recipe("deixis-1b").model)
+        model = DeixisModel.from_tree(tree).eval()
+        vision = model.vision
+        assert isinstance(vision, PublishedVision)
+        places, far = torch.zeros(1, count, 4), torch.zeros(1, width, 20, 20)
+        stride16 = torch.zeros(1, width, 40, 40)
+        sight = Sight(
+            boxes=places,
+            objectness_logits=places[..., 0],
+            class_logits=torch.zeros(1, count, 80),
+            features=torch.zeros(1, count, 2 * width),
+            level=torch.zeros(1, count, dtype=torch.long),
+            valid=torch.ones(1, count, dtype=torch.bool),
+            near=stride16,
+            middle=stride16,
+            far=far,
+            summit=vision._summit(torch.zeros(1, 3, 640, 640)),
+        )
+        objects = model.objects(sight)
+        image, real = model.image_tokens(sight, objects)
+        mask = real.unsqueeze(1).expand(-1, image.shape[1], -1)
+        states = model.prefixed.run(image, mask, torch.arange(image.shape[1])[None])
+        links = torch.zeros(3, tree.decoder.num_links, tree.language.width)
+        found = model.box_decoder(
+            links, torch.zeros(3, dtype=torch.long), sight, model.context(objects, states)
+        )
     assert 0.5e9 < sum(value.numel() for value in model.parameters()) < 2e9
+    assert image.shape == (1, 1 + 20 * 20 + 100, 1024)
+    assert found.boxes.shape == (6, 3, count, 4)
