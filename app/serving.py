@@ -176,8 +176,13 @@ class Serving:
 
     # --- changes: only for the admin, which whoever calls has checked ----------------------------
 
-    def serve(self, name: str) -> None:
+    def serve(self, name: str, *, alone: bool = False) -> None:
         """Begins to put a checkpoint or a published model in place; returns at once.
+
+        Args:
+            name: of the checkpoint, or of the published model.
+            alone: let the present one go first, so that both need not fit into memory; nobody is
+                answered meanwhile, and the present one comes back if the new one fails.
 
         Raises:
             InputError: there is no such model, or another one is being tried.
@@ -187,7 +192,7 @@ class Serving:
         if key == service.served:
             raise InputError(words.SERVE_ALREADY.format(name=name))
         previous = (*service.previous, service.served)[-STEPS_BACK:]
-        self._begin(replace(service, served=key, previous=previous, note=""))
+        self._begin(replace(service, served=key, previous=previous, note=""), alone=alone)
 
     def go_back(self) -> None:
         """Begins to put the model that was served before in place; returns at once.
@@ -248,7 +253,7 @@ class Serving:
         """Notes how far the loading is."""
         self.told = told
 
-    def _begin(self, wanted: Service) -> None:
+    def _begin(self, wanted: Service, *, alone: bool = False) -> None:
         with self._lock:
             if self.loading:
                 raise InputError(words.SERVE_BUSY.format(name=self.loading))
@@ -256,14 +261,16 @@ class Serving:
                 raise InputError(words.SERVE_BUSY.format(name=self._host.name))
             self.loading, self.told, self.error = self._shown(wanted.served), "", ""
             self._thread = threading.Thread(
-                target=self._change, args=(wanted,), name="swap-model", daemon=True
+                target=self._change, args=(wanted, alone), name="swap-model", daemon=True
             )
             self._thread.start()
 
-    def _change(self, wanted: Service) -> None:
+    def _change(self, wanted: Service, alone: bool) -> None:
         """Loads, tries and swaps; whatever goes wrong before leaves everything as it was."""
         backend = None
         try:
+            if alone:
+                self._host.put_away(self.loading)
             key = wanted.served
             path = _path(self._settings, key) if key else self._settings.model
             backend = self._open(path, self.tell)
@@ -276,7 +283,17 @@ class Serving:
             self.error = words.SERVE_FAILED.format(name=self.loading, error=error)
             if backend is not None:
                 backend.close()
+            if alone:
+                self._bring_back()
         else:
             self._host.swap(backend)
         finally:
             self.loading = self.told = ""
+
+    def _bring_back(self) -> None:
+        """Loads the model that was let go, after the one in its place has failed."""
+        try:
+            self._host.swap(reopen(self._settings, self._open, self.tell))
+        except Exception as error:  # then the page says why there is none
+            _LOG.exception("The model that was let go could not be loaded again")
+            self._host.give_up(str(error))

@@ -234,15 +234,15 @@ class Teaching:
         runs = [self.runs.get(name) for name in self.runs.names()]
         return next((run for run in reversed(runs) if run.alive), runs[0] if runs else None)
 
-    def serve(self, name: str) -> None:
-        """Begins to serve a checkpoint, also one whose run was stopped.
+    def serve(self, name: str, *, alone: bool = False) -> None:
+        """Begins to serve a checkpoint, also one whose run was stopped; see `Serving.serve`.
 
         Raises:
             InputError: there is none, or another one is being tried.
         """
         if name in self.runs.names():
             self.runs.adopt(name)
-        self.serving.serve(name)
+        self.serving.serve(name, alone=alone)
 
     def delete(self, name: str) -> None:
         """Deletes a checkpoint with its run.

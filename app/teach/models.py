@@ -23,6 +23,7 @@ class Models:
 
     work: Teaching
     chosen: gr.Dropdown = field(init=False)
+    alone: gr.Checkbox = field(init=False)
     facts: gr.HTML = field(init=False)
     serve: gr.Button = field(init=False)
     said: gr.HTML = field(init=False)
@@ -45,6 +46,7 @@ class Models:
             self.serve = gr.Button(
                 words.CHECKPOINT_SERVE, size="md", min_width=90, elem_id="serve-published"
             )
+        self.alone = gr.Checkbox(False, label=words.MODELS_ALONE, elem_id="model-alone")
         self.facts = gr.HTML(visible=False, elem_id="model-facts")
         self.said = gr.HTML(visible=False, elem_id="model-said")
         self.state = gr.HTML(visible=False, elem_id="model-state")
@@ -53,7 +55,7 @@ class Models:
         """Connects its events."""
         self.tab = tab
         tab.on(self.chosen.input, self.on_choose, [self.chosen])
-        tab.on(self.serve.click, self.on_serve, [self.chosen])
+        tab.on(self.serve.click, self.on_serve, [self.chosen, self.alone])
 
     def components(self) -> list[Any]:
         """Returns all components it may change."""
@@ -72,10 +74,19 @@ class Models:
         return updates
 
     def on_serve(
-        self, name: str | None, chosen: str, seen: dict[str, Any], request: gr.Request
+        self,
+        name: str | None,
+        alone: bool,
+        chosen: str,
+        seen: dict[str, Any],
+        request: gr.Request,
     ) -> Updates:
         """Puts a published model in place."""
-        return self.tab.act(request, chosen, seen, self.said, lambda: self.work.serve(name or ""))
+
+        def do() -> None:
+            self.work.serve(name or "", alone=bool(alone))
+
+        return self.tab.act(request, chosen, seen, self.said, do)
 
     def describe(self, name: str) -> str:
         """Returns the facts of a published model as HTML; empty if there is none of this name."""

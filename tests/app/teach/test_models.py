@@ -98,6 +98,76 @@ def test_a_published_model_is_served_with_progress_and_outlives_the_server(
     assert words.SERVING_NOW.format(name="own") in state()
 
 
+class Noted(FakeBackend):
+    """Remembers when it was opened and closed."""
+
+    def __init__(self, name: str, log: list[str]) -> None:
+        super().__init__(0.02, name=name)
+        self.log = log
+        log.append(f"open {name}")
+
+    def close(self) -> None:
+        self.log.append(f"close {self.card.name}")
+
+
+def alone(settings: Settings, broken: set[str]) -> tuple[Serving, Host, list[str]]:
+    """Returns a page on which opening models in `broken` fails, and what is opened and closed."""
+    log: list[str] = []
+
+    def opened(path: str, tell: Told) -> Backend:
+        name = Path(path).name
+        if name in broken:
+            raise BackendError(f"{name} is broken")
+        return Noted(name, log)
+
+    host = Host(lambda: reopen(settings, opened), "own", 60)
+    host.start()
+    host.wait(threading.Event())
+    return Serving(host, settings, opened), host, log
+
+
+def test_where_both_do_not_fit_the_present_one_is_let_go_first(settings: Settings) -> None:
+    serving, host, log = alone(settings, set())
+    stop, answers = threading.Event(), []
+    with host.request(stop) as backend:
+        picture = backend.encode(trial.sample())
+        serving.serve("sam-base", alone=True)
+        while host.settled:
+            pass
+        assert host.card is None
+        asked = threading.Thread(
+            target=lambda: answers.append(
+                host.call(lambda model: model.card.name, threading.Event())
+            )
+        )
+        asked.start()  # waits for the next one
+        # What had begun ends with the model it began with.
+        said = host.call(lambda model: model.answer(picture, "What is this?"), stop)
+        assert said.text
+        assert log == ["open own"]
+    serving.wait()
+    asked.join(60)
+    assert log == ["open own", "close own", "open sam-base"]
+    assert answers == ["sam-base"]
+    assert serving.served == "sam-base"
+
+
+def test_the_one_that_was_let_go_comes_back_if_the_other_fails(settings: Settings) -> None:
+    broken = {"sam-base"}
+    serving, host, log = alone(settings, broken)
+    serving.serve("sam-base", alone=True)
+    serving.wait()
+    assert "sam-base is broken" in serving.error
+    assert log == ["open own", "close own", "open own"]
+    assert serving.served == "own"
+    assert host.call(lambda model: model.card.name, threading.Event()) == "own"
+    broken.add("own")  # and if that fails as well, people are told
+    serving.serve("sam-base", alone=True)
+    serving.wait()
+    with pytest.raises(BackendError, match="own is broken"):
+        host.wait(threading.Event())
+
+
 def test_a_checkpoint_of_the_same_name_comes_first(settings: Settings) -> None:
     fake_checkpoint(settings.checkpoints / "sam-base", "sam-base")
     opened: list[str] = []
