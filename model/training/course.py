@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from model.batch import Batch
 from model.records import Record
 from model.tokens import Vocabulary
 from model.training.collate import Collator, Lesson
@@ -21,7 +21,8 @@ from model.training.lessons import visit
 from model.training.losses import LossConfig, total
 from model.training.mirror import mirrored
 from model.training.sampling import Sampler
-from model.vision import Sight, Vision
+from model.training.targets import Targets
+from model.vision import Sight
 from model.vlm import DeixisModel
 
 
@@ -64,10 +65,7 @@ class CachedCourse:
     ) -> tuple[Tensor, dict[str, float]]:
         """Returns the loss of pictures drawn by the shares of their schools."""
         batch, targets = self._collate(*self._draw(stage, chance, count))
-        batch, targets = batch.to(model.device), targets.to(model.device)
-        outputs = model(batch)
-        with in_float32(model):
-            return total(model, batch, outputs, targets, self._losses)
+        return loss_of(model, batch, targets, self._losses)
 
     def _draw(self, stage: Stage, chance: random.Random, count: int) -> tuple[list[Lesson], Sight]:
         """Returns lessons about some pictures and their sight, half of them mirrored."""
@@ -85,14 +83,27 @@ class CachedCourse:
         return drawn, shaken(sight, self._noise, chance)
 
 
+def loss_of(
+    model: DeixisModel, batch: Batch, targets: Targets, weights: LossConfig
+) -> tuple[Tensor, dict[str, float]]:
+    """Returns the loss of a batch and its parts."""
+    batch, targets = batch.to(model.device), targets.to(model.device)
+    outputs = model(batch)
+    with in_float32(model):
+        return total(model, batch, outputs, targets, weights)
+
+
+def with_own_losses(
+    loss: Tensor, parts: dict[str, float], own: Mapping[str, Tensor], weight: float = 1.0
+) -> tuple[Tensor, dict[str, float]]:
+    """Returns a loss and its parts with those that the trunk has of its own."""
+    told = {name: float(value.detach()) for name, value in own.items()}
+    return loss + weight * sum(own.values(), torch.zeros_like(loss)), {**parts, **told}
+
+
 def in_float32(model: DeixisModel) -> torch.autocast:
     """Returns a context in which nothing is rounded to half the bits: boxes and losses."""
     return torch.autocast(model.device.type, enabled=False)
-
-
-def places_in_float32(model: DeixisModel) -> AbstractContextManager[object]:
-    """Returns a context in which places are exact; a published detector sees to that itself."""
-    return in_float32(model) if isinstance(model.vision, Vision) else nullcontext()
 
 
 def join(sights: Sequence[Sight]) -> Sight:

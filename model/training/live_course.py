@@ -10,25 +10,20 @@ import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import torch
 from torch import Tensor
 
-from model.published_vision import AnyVision
 from model.records import Record
 from model.tokens import Vocabulary
 from model.training.collage import Shown
 from model.training.collate import Collator
 from model.training.config import Recipe, Stage
-from model.training.course import in_float32, places_in_float32
+from model.training.course import loss_of, with_own_losses
 from model.training.denoising import shaken
-from model.training.features import canvases_of
 from model.training.lessons import visit
-from model.training.looking import Looker
-from model.training.losses import total
+from model.training.looking import Looker, look
 from model.training.sampling import Sampler
 from model.training.scenes import Scene
 from model.training.views import view
-from model.vision import Sight
 from model.vlm import DeixisModel
 
 READERS = min(8, os.cpu_count() or 1)
@@ -61,20 +56,11 @@ class LiveCourse:
     ) -> tuple[Tensor, dict[str, float]]:
         """Returns the loss of pictures drawn by the shares of their files, and its parts."""
         shown = self._draw(chance, count)
-        scenes = [scene for scene, _ in shown]
-        lessons = [visit(scene.record, stage.lessons, chance) for scene in scenes]
-        canvases = canvases_of(model.vision, [picture for _, picture in shown])
-        with places_in_float32(model):
-            sight, own = self._look(model.vision, canvases, scenes)
+        lessons = [visit(scene.record, stage.lessons, chance) for scene, _ in shown]
+        learns = any(value.requires_grad for value in model.vision.parameters())
+        sight, own = look(model, self._looker if learns else None, shown)
         batch, targets = self._collate(lessons, shaken(sight, self._recipe.noise, chance))
-        batch, targets = batch.to(model.device), targets.to(model.device)
-        outputs = model(batch)
-        with in_float32(model):
-            loss, parts = total(model, batch, outputs, targets, self._recipe.losses)
-            for name, value in own.items():
-                loss = loss + value
-                parts[name] = float(value.detach())
-        return loss, parts
+        return with_own_losses(*loss_of(model, batch, targets, self._recipe.losses), own)
 
     def _draw(self, chance: random.Random, count: int) -> list[Shown]:
         """Returns scenes as they look at this visit.
@@ -93,12 +79,3 @@ class LiveCourse:
             return self._scenes[file][self._samplers[file].draw(chance)]
 
         return view(draw(), draw, self._recipe.views, chance)
-
-    def _look(
-        self, vision: AnyVision, canvases: list[Tensor], scenes: Sequence[Scene]
-    ) -> tuple[Sight, dict[str, Tensor]]:
-        """Returns what is seen; with gradient and losses of its own if anything of it learns."""
-        if any(value.requires_grad for value in vision.parameters()):
-            return self._looker.look(vision, canvases, scenes)
-        with torch.no_grad():
-            return vision(canvases), {}

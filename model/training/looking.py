@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
@@ -12,11 +13,39 @@ from torch import Tensor
 from model.config import ModelConfig
 from model.preprocess import Letterbox
 from model.published_vision import AnyVision
+from model.training.collage import Shown
 from model.training.collate import as_tensor
+from model.training.course import in_float32
+from model.training.features import canvases_of
 from model.training.proposals import kept_loss, proposal_losses
 from model.training.scenes import Scene
 from model.trunk import Cells
 from model.vision import Sight, Vision, merge
+from model.vlm import DeixisModel
+
+
+def look(
+    model: DeixisModel, looker: Looker | None, shown: Sequence[Shown]
+) -> tuple[Sight, dict[str, Tensor]]:
+    """Returns what the model sees of pictures, and losses of its trunk's own.
+
+    Args:
+        model: whose trunk looks.
+        looker: if the trunk learns; None looks without gradient.
+        shown: scenes as they look at this visit.
+    """
+    canvases = canvases_of(model.vision, [picture for _, picture in shown])
+    # A published detector sees to it itself that places are exact.
+    exact = in_float32(model) if isinstance(model.vision, Vision) else nullcontext()
+    with exact:
+        if looker is not None:
+            return looker.look(model.vision, canvases, [scene for scene, _ in shown])
+        with torch.no_grad():
+            return model.vision(canvases), {}
+
+
+KEEP = 4.0
+"""What an earlier picture counts for the trunk, in relation to a new one: it is to stay put."""
 
 
 class Looker:
@@ -57,10 +86,11 @@ class Looker:
         losses = proposal_losses(
             cells, vision.config.sides, [t.to(device) for t in truth],
             [c.to(device) for c in classes], floor,
+            torch.tensor([1.0 if scene.new else KEEP for scene in scenes], device=device),
         )  # fmt: skip
         rows = [i for i, scene in enumerate(scenes) if not scene.new]
         if rows:
-            losses["cell_kept"] = kept_loss(cells.boxes[rows], places[rows], floor[rows])
+            losses["cell_kept"] = KEEP * kept_loss(cells.boxes[rows], places[rows], floor[rows])
         return _fixed(sight), losses
 
     def _truth(self, scene: Scene, side: int) -> tuple[Tensor, Tensor]:

@@ -6,25 +6,20 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
-from model.published_vision import AnyVision
 from model.tokens import Vocabulary
 from model.training.collage import Shown
 from model.training.collate import Collator, Lesson
 from model.training.config import FineTuneConfig, Stage
-from model.training.course import in_float32, places_in_float32
+from model.training.course import loss_of, with_own_losses
 from model.training.denoising import shaken
-from model.training.features import canvases_of
 from model.training.lessons import visit
-from model.training.looking import Looker
-from model.training.losses import total
+from model.training.looking import Looker, look
 from model.training.sampling import Sampler
 from model.training.scenes import Scene, classes_of
 from model.training.views import view
 from model.types import Box
-from model.vision import Sight
 from model.vlm import DeixisModel
 
 
@@ -52,25 +47,16 @@ class NewCourse:
         self, model: DeixisModel, stage: Stage, chance: random.Random, count: int
     ) -> tuple[Tensor, dict[str, float]]:
         """Returns the loss of scenes drawn by the replay's share, and its parts."""
-        visits = [self._show(chance) for _ in range(count)]
-        scenes = [scene for scene, _ in visits]
+        shown = [self._show(chance) for _ in range(count)]
         # Words cost as much as all the rest, and names are learned without them.
         spoken = chance.random() < self._config.words_share
-        lessons = [self._lesson(scene, stage, chance) for scene in scenes]
+        lessons = [self._lesson(scene, stage, chance) for scene, _ in shown]
         if not spoken:
             lessons = [replace(lesson, turns=(), talks=()) for lesson in lessons]
-        canvases = canvases_of(model.vision, [picture for _, picture in visits])
-        with places_in_float32(model):
-            sight, cell_losses = self._look(model.vision, canvases, scenes)
+        sight, own = look(model, self._looker, shown)
         batch, targets = self._collate(lessons, shaken(sight, self._config.noise, chance))
-        batch, targets = batch.to(model.device), targets.to(model.device)
-        outputs = model(batch)
-        with in_float32(model):
-            loss, parts = total(model, batch, outputs, targets, self._config.losses)
-            for name, value in cell_losses.items():
-                loss = loss + self._config.proposal * value
-                parts[name] = float(value.detach())
-        return loss, parts
+        loss, parts = loss_of(model, batch, targets, self._config.losses)
+        return with_own_losses(loss, parts, own, self._config.proposal)
 
     def _show(self, chance: random.Random) -> Shown:
         again = bool(self._replay) and chance.random() < self._config.replay_share
@@ -107,12 +93,3 @@ class NewCourse:
         present = chance.sample(list(boxes), len(boxes))
         kept = present[: max(most - len(absent), (most + 1) // 2)]
         return [(n, boxes[n]) for n in kept] + [(n, []) for n in absent[: most - len(kept)]]
-
-    def _look(
-        self, vision: AnyVision, canvases: list[Tensor], scenes: Sequence[Scene]
-    ) -> tuple[Sight, dict[str, Tensor]]:
-        """Returns what the trunk sees; if it learns, with gradient, and its own losses."""
-        if self._looker is None:
-            with torch.no_grad():
-                return vision(canvases), {}
-        return self._looker.look(vision, canvases, scenes)
