@@ -74,7 +74,7 @@ def assign(
 
 def proposal_losses(
     cells: Cells, sides: Sequence[int], truth: Sequence[Tensor], classes: Sequence[Tensor],
-    floor: Tensor,
+    floor: Tensor, weights: Tensor | None = None,
 ) -> dict[str, Tensor]:  # fmt: skip
     """Returns the losses of a batch, each divided by the number of assigned cells.
 
@@ -85,6 +85,7 @@ def proposal_losses(
         classes: for each picture int64[M], the trunk's class of each box, -100 if it has none.
         floor: float[B, C], objectness below which a cell need not fall: what was certain before
             in pictures whose things are not all marked, else 0.
+        weights: float[B], how much each picture's objectness counts; 1 if left out.
     """
     centres, strides = (values.to(cells.boxes.device) for values in grid(sides))
     wanted = floor.clone()
@@ -105,7 +106,10 @@ def proposal_losses(
         )
     count = max(1, sum(len(proposed) for proposed, _ in found))
     objectness = F.binary_cross_entropy_with_logits(
-        cells.objectness_logits, wanted, reduction="sum"
+        cells.objectness_logits,
+        wanted,
+        None if weights is None else weights.unsqueeze(1),
+        reduction="sum",
     )
     misfit = cells.boxes.sum() * 0
     if found:

@@ -99,6 +99,17 @@ def test_boxes_are_kept_where_something_was_proposed() -> None:
     assert kept_loss(moved, before, torch.zeros(1, 2)).item() == 0
 
 
+def test_a_picture_counts_as_much_as_its_weight() -> None:
+    centres, _ = grid(SIDES)
+    cells = cells_with(around(centres, 0.1).expand(2, -1, -1), torch.zeros(2, len(centres)))
+    nothing = [torch.zeros(0, 4)] * 2, [torch.zeros(0, dtype=torch.long)] * 2
+    floor = torch.zeros(2, len(centres))
+    once = proposal_losses(cells, SIDES, *nothing, floor)["cell_objectness"]
+    weights = torch.tensor([1.0, 3.0])
+    more = proposal_losses(cells, SIDES, *nothing, floor, weights)["cell_objectness"]
+    assert tiny.close(more, 2 * once)
+
+
 def test_the_floor_spares_what_was_certain_before() -> None:
     centres, _ = grid(SIDES)
     logits = torch.full((1, len(centres)), -20.0)
