@@ -57,7 +57,7 @@ def test_the_shipped_checkpoint_is_taught_blood_cells(
     me = visit()
     open_tab(me)
     me.page.set_input_files("input[accept='.zip']", cells(shared, tmp_path / "cells.zip"))
-    me.see("#report table")
+    me.page.locator("#report table").first.wait_for(timeout=LONG)
     assert "red blood cell" in me.text("#report table")
     start(me, 1)
     me.page.locator("#board table").wait_for(timeout=LONG)

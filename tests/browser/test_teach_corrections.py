@@ -108,7 +108,7 @@ def test_twelve_corrected_pictures_teach_a_class_and_little_is_forgotten(
     for number, cell in enumerate(cells(shared, "train", DRAWN), 1):
         correct(me, cell, number)
     open_tab(me)
-    me.see("#report", f"{DRAWN} pictures")
+    me.page.locator("#report", has_text=f"{DRAWN} pictures").wait_for(timeout=LONG)
     assert NAME in me.text("#report table")
     start(me, MINUTES)
     me.page.locator("#board table").first.wait_for(timeout=LONG)

@@ -48,6 +48,9 @@ IMPORTERS: tuple[Importer, ...] = (
 
 FORMATS = tuple(importer.name for importer in IMPORTERS)
 
+THUMBNAILS = "thumbnails"
+"""Folder of small copies beside saved corrections; nobody expects annotations of them."""
+
 
 def import_dataset(
     source: Path,
@@ -150,8 +153,11 @@ class _Import:
                         known.merge(draft)
         except FAULTS as error:
             raise RecordError(f"{importer.name}: {reason_of(error)}") from error
-        unused = len(self.source.pictures) - len(self.drafts)
-        if unused > 0 and self.drafts:
+        unused = sum(
+            picture not in self.drafts and picture.parent.name != THUMBNAILS
+            for picture in self.source.pictures
+        )
+        if unused and self.drafts:
             self.rows.note(f"{unused} pictures have no annotations, or refused ones.")
         if self.source.skipped:
             self.rows.note(f"{self.source.skipped} links that lead out of the folder were ignored.")

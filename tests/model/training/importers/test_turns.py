@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,16 @@ def test_corrections_teach_boxes_names_and_captions(tmp_path: Path) -> None:
         "Describe this picture.",
         "What is @1?",
     ]
+
+
+def test_small_copies_beside_corrections_are_not_missed(tmp_path: Path) -> None:
+    folder = turns(tmp_path / "set")
+    (folder / "thumbnails").mkdir()
+    for picture in list(folder.rglob("*.png")):
+        shutil.copy(picture, folder / "thumbnails" / picture.name)
+    report, lines = imported(folder, tmp_path / "out")
+    assert len(lines) == 2
+    assert not any("no annotations" in note for note in report.notes)
 
 
 def test_two_corrections_of_one_picture_are_one_record(tmp_path: Path) -> None:
