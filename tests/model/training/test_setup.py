@@ -13,6 +13,7 @@ from model.errors import ConfigError
 from model.published_vision import PublishedVision
 from model.training.__main__ import main
 from model.training.config import Stage
+from model.training.loop import Trainer
 from model.training.setup import build_trainer, read_recipe
 from model.training.views import ViewConfig
 from model.types import Box, Capability, Finish, Point, Points, Region
@@ -85,6 +86,28 @@ def test_the_small_trunk_learns_where_pictures_are_seen_anew(tmp_path: Path) -> 
     cached = replace(made, cached=True)
     with pytest.raises(ConfigError, match="cached is true"):
         build_trainer(cached, data=data, cache=tmp_path, folder=tmp_path / "other", trunk=onnx)
+
+
+def test_a_run_over_live_pictures_that_was_stopped_equals_one_that_was_not(tmp_path: Path) -> None:
+    data, onnx = small_recipe.records(tmp_path / "data"), small_recipe.trunk(tmp_path / "t.onnx")
+    made = small_recipe.recipe(
+        tiny.tree(), cached=False, views=ViewConfig(0.5, 0.3, 0.3), noise=0.3
+    )
+    made = replace(made, stages=(replace(made.stages[0], steps=4, trains=("vision", "links")),))
+
+    def trainer(run: str) -> Trainer:
+        return build_trainer(made, data=data, cache=tmp_path, folder=tmp_path / run, trunk=onnx)
+
+    whole, first = trainer("whole"), trainer("parts")
+    assert whole.run()
+    assert not first.run(stop=lambda: first.step == 2)
+    second = trainer("parts")
+    assert second.step == 2
+    assert second.run()
+    for (name, one), two in zip(
+        whole.model.state_dict().items(), second.model.state_dict().values(), strict=True
+    ):
+        assert torch.equal(one, two), name
 
 
 def test_a_new_trunk_without_weights_is_refused(tmp_path: Path) -> None:

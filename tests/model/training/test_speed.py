@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from model.errors import ConfigError
 from model.training import speed
 from model.training.__main__ import main
 from model.training.config import Stage
+from model.training.setup import read_recipe
 from tests.model import published
 from tests.model.training import small_recipe
 
@@ -37,6 +39,18 @@ def test_every_stage_of_a_recipe_is_measured(
         assert found["mfu"] == pytest.approx(found["tflop"] / found["seconds"] / 0.5)
         assert found["pictures"] == pytest.approx(2 / found["seconds"])
         assert 0.05 < found["memory_gib"] < 8
+
+
+@pytest.mark.gpu
+def test_the_larger_recipe_trains_at_full_size(tmp_path: Path) -> None:
+    if torch.cuda.get_device_properties(0).total_memory < 70 * speed.GIB:
+        pytest.skip("the GPU has less than 70 GiB")
+    recipe = read_recipe("deixis-1b")
+    for found in speed.measure(recipe, tmp_path, steps=2):
+        assert 0.9e9 < found.parameters < 1.1e9
+        assert found.trained < found.parameters
+        assert found.memory_gib < 75
+        assert found.mfu is None or 0.02 < found.mfu < 1
 
 
 def test_no_steps_are_refused(tmp_path: Path) -> None:
