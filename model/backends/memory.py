@@ -97,8 +97,8 @@ def check_room(name: str, needed: int, device: str) -> None:
     if needed > free:
         raise BackendError(
             f"{name} needs about {needed / 1e9:.1f} GB on {device}, but {free / 1e9:.1f} GB are "
-            "free. Choose a smaller model, load it in 4 bits (add :4bit to its name), let the present "
-            "one go first, or point to a server with --model openai:http://host:port/v1#model-id."
+            "free. Choose a smaller model, load it in 4 bits (add :4bit to its name), let the "
+            "present one go first, or point to a server: openai:http://host:port/v1#model-id."
         )
 
 

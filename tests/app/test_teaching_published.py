@@ -24,7 +24,10 @@ SECONDS = 1200
 
 @pytest.mark.slow
 @pytest.mark.timeout(2 * SECONDS)
-def test_the_model_of_the_page_is_taught_compared_and_served(tmp_path: Path) -> None:
+def test_the_model_of_the_page_is_taught_compared_and_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.jobs.process.NICENESS", 0)  # there is no page that it could slow down
     model = build("florence2", tmp_path / "florence")
     settings = Settings(
         model=str(model),
@@ -63,6 +66,9 @@ def test_the_model_of_the_page_is_taught_compared_and_served(tmp_path: Path) -> 
     assert host.card is not None
     assert (host.card.name, host.card.family) == (name, "florence-2")
     assert Capability.DETECT in host.card.capabilities
+    for queue in (work.imports, work.runs.queue):
+        for child in queue._children.values():
+            child.wait(60)
 
 
 def _until(work: Teaching, fits: object) -> None:
