@@ -193,8 +193,13 @@ class Ask:
     # --- updates ---------------------------------------------------------------------------------
 
     def _all(self, views: Iterable[View]) -> Iterator[Updates]:
+        chat = None
         for view in views:
+            chat = view.chat
             yield self.updates(view)
+        if chat is not None:
+            # Gradio sends what came last once more when it closes: words, not the drawn picture.
+            yield self.updates(View(chat=chat))
 
     def updates(self, view: View) -> Updates:
         """Returns the updates of components that a view asks for."""

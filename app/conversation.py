@@ -179,7 +179,7 @@ class Conversation:
             marks = self._marks(key, payload)
             self._begin(key, text, marks, task)
         except PictureError as error:
-            yield View(notice=str(error), trouble=str(error))
+            yield View(notice=str(error), trouble=str(error), status=("", False))
         except DeixisError as error:
             yield View(trouble=str(error), status=("", False))
         else:
@@ -262,7 +262,7 @@ class Conversation:
             trouble="",
             status=(thinking, True),
             running=True,
-            questions=(),
+            questions=() if len(desk.exchanges) == 1 else None,
         )
         try:
             with self.host.request(stop):
@@ -278,7 +278,7 @@ class Conversation:
     def _stream(self, key: Key, exchange: Exchange, stop: threading.Event) -> Iterator[View]:
         """Yields the chat as the answer grows, and keeps the answer."""
         encoded = self.encoded(key, None, stop)
-        started, shown = time.perf_counter(), 0.0
+        started = shown = time.perf_counter()
         for event in self._events(key, exchange, encoded, stop):
             if isinstance(event, Answer):
                 self._keep(key, exchange.number, event, _since(started))

@@ -6,6 +6,7 @@ violet that shows on photographs. A colour is never the only cue: every phrase a
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ def colour(index: int) -> str:
     return PALETTE[index % len(PALETTE)]
 
 
+@lru_cache(maxsize=256)
 def ink(background: str) -> str:
     """Returns the text colour, dark or light, that contrasts more with a #RRGGBB background."""
     dark, light = contrast(background, INK), contrast(background, PAPER)

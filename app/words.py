@@ -201,6 +201,7 @@ CANVAS: dict[str, str] = {
     "found": "{number} of {all}: {label}{score}",
     "none_found": "No boxes",
     "label": "What is it?",
+    "asking": STATUS_THINKING,
     "first_question": STARTERS[0],
     "next": "Next ({count})",
     "next_title": "Open the next picture (N)",

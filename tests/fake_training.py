@@ -23,6 +23,7 @@ from PIL import Image
 from model import checkpoint
 
 PAUSE = 0.02
+CLASS = "<b>cup</b><img src=x onerror=window.canary=1>"
 STOPPED = False
 
 
@@ -62,7 +63,7 @@ def import_(options: argparse.Namespace) -> int:
         picture.save(out / name)
         side = max(picture.size)
         canvas = [0.0, 0.0, picture.width / side, picture.height / side]
-        boxes = [{"label": "<b>cup</b>", "crowd": False, "box": [0.2, 0.2, 0.7, 0.8]}]
+        boxes = [{"label": CLASS, "crowd": False, "box": [0.2, 0.2, 0.7, 0.8]}]
         shown.append(
             {"id": f"{number}", "image": name, "width": picture.width, "height": picture.height,
              "split": "train" if number > 1 else "val", "canvas": canvas, "captions": [],
@@ -75,7 +76,7 @@ def import_(options: argparse.Namespace) -> int:
         "name": out.name, "format": "coco",
         "pictures": {"train": len(pictures) - 1, "val": 1},
         "counts": {"boxes": len(pictures), "captions": 0},
-        "classes": [{"name": "<b>cup</b>", "boxes": len(pictures), "pictures": len(pictures),
+        "classes": [{"name": CLASS, "boxes": len(pictures), "pictures": len(pictures),
                      "boxes_by_split": {"train": len(pictures) - 1, "val": 1}}],
         "num_classes": 1, "duplicates": 1, "left_out": 0, "refused": refused,
         "num_refused": len(refused), "num_lost": 0, "notes": ["2 pictures have no annotations."],

@@ -92,6 +92,7 @@ function removeMark(name) {
 function ask(question, task) {
   state.asked.add(state.selected);
   state.menu = '';
+  showStatus({ text: say('asking'), kind: 'busy' }); // before the server can say so
   draw();
   trigger('asked', { question, task, ...value() });
 }

@@ -6,18 +6,21 @@ import csv
 import json
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 from PIL import Image
 
 from app import words
 from app.correcting import Correcting
 from app.corrections import Corrections, Saved
+from app.session import COOKIE
 from app.settings import Settings
 from app.takeout import Takeout
 from model.errors import DeixisError, InputError, PictureError, QuestionError
-from tests.fakes import ANNA, BERT, last, talking
+from tests.fakes import ANNA, BERT, in_loop, last, talking
 
 CORRECTED: dict[str, Any] = {
     "question": "Describe this picture.",
@@ -161,6 +164,21 @@ def test_saved_examples_go_home_too(tmp_path: Path, file: Path) -> None:
     assert name == "deixis-coco.json"
     (annotation,) = json.loads(content)["annotations"]
     assert annotation["bbox"] == [6.0, 8.0, 24.0, 16.0]
+
+
+def test_making_a_file_is_said_before_it_is_made(tmp_path: Path, file: Path) -> None:
+    takeout = Takeout(asked(tmp_path, file))
+    in_loop(lambda: _built(takeout))
+    request = SimpleNamespace(cookies={COOKIE: ANNA[0]}, session_hash=ANNA[1])
+    begun, made = takeout.on_make("talk", "coco", request)  # type: ignore[arg-type]
+    assert words.MAKING_FILE[:10] in begun[takeout.said]["value"]
+    assert Path(made[takeout.file]["value"]).suffix == ".json"
+    assert not made[takeout.said]["visible"]
+
+
+def _built(takeout: Takeout) -> None:
+    with gr.Blocks(analytics_enabled=False):
+        takeout.build()
 
 
 def test_nothing_to_take_home_is_said(tmp_path: Path) -> None:

@@ -136,6 +136,18 @@ def test_saving_is_seen_and_one_click_saves_once(visit: Visits) -> None:
     me.await_count(".shelf figure", before + 1)
 
 
+def test_reopening_is_seen(visit: Visits) -> None:
+    me = correcting(visit)
+    me.page.click("#save")
+    me.see("#said .done")
+    release = me.hold_requests("**/queue/join*")
+    me.page.locator(".shelf figure button").first.click()
+    assert "Reading" in me.see(".dx-busy").inner_text()
+    release()
+    me.gone(".dx-busy")
+    me.await_count(".dx-edit", 4)
+
+
 def test_a_box_without_a_label_is_refused_beside_the_button(visit: Visits) -> None:
     me = correcting(visit)
     me.take("box")

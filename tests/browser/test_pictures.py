@@ -121,10 +121,31 @@ def test_hostile_words_and_names_are_inert_everywhere(visit: Visits) -> None:
     me.answered(2)
     me.page.click("button[role=tab]:has-text('Correct')")
     me.see(".dx-edit")
+    me.click(0.4, 0.4)
+    me.see(".dx-menu input").fill(HOSTILE[:100])
+    me.page.keyboard.press("Enter")
+    me.see(".dx-edit-tag", "<img src=x")
     me.page.click("#save")
-    me.see("#said .done, #said .trouble")
+    me.see("#said .done")
+    me.see(".shelf figcaption", "<img src=x")
+    me.page.locator(".shelf figure button").first.click()
+    me.see(".ed-text", "<img src=x")
+    me.page.click("button[role=tab]:has-text('Teach')")
+    assert "<img src=x" in me.see("#report table").inner_text()  # the name of a class
+    me.see("#sheet .album-key", "<img src=x")
     assert me.evaluate("window.canary") is None
-    assert me.evaluate("document.querySelectorAll('#chat img[src=x], #chat script').length") == 0
+    assert me.evaluate("document.querySelectorAll('img[src=x], main script').length") == 0
+
+
+def test_a_phone_offers_its_camera(visit: Visits) -> None:
+    desk, me = visit(), visit(390, 844, phone=True)
+    assert not desk.page.locator("[data-act=camera]").is_visible()
+    with me.page.expect_file_chooser() as chosen:
+        me.see("[data-act=camera]").tap()
+    assert chosen.value.element.get_attribute("capture") == "environment"
+    photograph = {"name": "taken.jpg", "mimeType": "image/jpeg", "buffer": picture()}
+    chosen.value.set_files([photograph])  # type: ignore[list-item]
+    me.looks_at("taken.jpg")
 
 
 def test_two_people_never_see_each_other(visit: Visits) -> None:
