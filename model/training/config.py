@@ -156,7 +156,7 @@ class FineTuneConfig(Section):
     ema: float = 0.998
     precision: str = "auto"
     checkpointing: bool = False
-    replay_share: float = 0.2
+    replay_share: float = 0.3
     words_share: float = 0.15
     evaluations: int = 8
     patience: int = 4
