@@ -27,7 +27,7 @@ VISITS, MOST_VISITS = 40, 16_000
 MOST_EPOCHS = 400
 RATES = {"full": 8e-4, "lora": 1e-3, "decoders": 1e-3}
 DECODERS = ("objects", "context", "links", "box_decoder", "word_locator")
-READERS = ("projector", "region_encoder", "prefixed")
+READERS = ("projector", "region_encoder", "prefixed", "findings")
 PROPOSERS = tuple(
     f"vision.trunk.heads.{level}.{part}"
     for level in range(len(STRIDES))
