@@ -193,13 +193,17 @@ class Ask:
     # --- updates ---------------------------------------------------------------------------------
 
     def _all(self, views: Iterable[View]) -> Iterator[Updates]:
-        chat = None
+        """Yields updates that each hold what the ones before said of other things.
+
+        Gradio's page takes messages that arrive together for the last of them.
+        """
+        whole: Updates = {}
         for view in views:
-            chat = view.chat
-            yield self.updates(view)
-        if chat is not None:
-            # Gradio sends what came last once more when it closes: words, not the drawn picture.
-            yield self.updates(View(chat=chat))
+            whole = _joined(whole, self.updates(view))
+            yield whole
+            if self.question in whole:  # emptied once: more may have been typed meanwhile
+                kept = {k: v for k, v in whole[self.question].items() if k != "value"}
+                whole = {**whole, self.question: kept}
 
     def updates(self, view: View) -> Updates:
         """Returns the updates of components that a view asks for."""
@@ -246,6 +250,15 @@ class Ask:
             labels=list(card.vocabulary[:LABELS]) if card else [],
         )
         return found
+
+
+def _joined(before: Updates, now: Updates) -> Updates:
+    """Returns both updates; where both change a component, the later one's properties count."""
+    joined = {**before, **now}
+    for part in before.keys() & now.keys():
+        if isinstance(before[part], dict) and isinstance(now[part], dict):
+            joined[part] = {**before[part], **now[part]}
+    return joined
 
 
 def _question(view: View) -> Any:  # noqa: ANN401

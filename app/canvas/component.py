@@ -34,7 +34,8 @@ class Component(gr.HTML):
     def __init_subclass__(cls) -> None:
         """Raises ValueError for markup that Gradio would evaluate."""
         super().__init_subclass__()
-        cls._quoted = frozenset(re.findall(r"""(?<=['"`])\w+(?=['"`])""", cls.script))
+        quoted = re.findall(r"""(?<=['"`])\w+(?=['"`])""", cls.script)
+        cls._quoted = frozenset(quoted) - cls.defaults.keys()
         found = [sign for sign in _EVALUATED if sign in cls.markup]
         if found:
             raise ValueError(f"The markup of {cls.__name__} has {found}, which would be evaluated.")
@@ -54,7 +55,7 @@ class Component(gr.HTML):
         """Returns what listens to an event that the script names.
 
         Gradio asks for many names that are none, several times an update, and reads the whole
-        script for each; the quoted words of a script are known beforehand.
+        script for each; the quoted words of a script are known beforehand. Props are no events.
         """
         if name not in self._quoted:
             raise AttributeError(f"{type(self).__name__} has neither attribute nor event {name!r}.")

@@ -1,0 +1,37 @@
+"""The Ask tab: what its events tell the components."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import gradio as gr
+from PIL import Image
+
+from app.ask import Ask
+from app.canvas import Canvas
+from app.session import COOKIE
+from tests.fakes import ANNA, in_loop, talking
+
+
+def test_the_last_message_says_all_for_it_may_be_the_only_one_seen(tmp_path: Path) -> None:
+    Image.new("RGB", (60, 40)).save(tmp_path / "picture.png")
+    talk = talking()
+    talk.open(ANNA, tmp_path / "picture.png", "")
+
+    def build() -> Ask:
+        with gr.Blocks(analytics_enabled=False):
+            ask = Ask(talk, (), Canvas())
+            ask.build()
+        return ask
+
+    ask = in_loop(build)
+    request = SimpleNamespace(cookies={COOKIE: ANNA[0]}, session_hash=ANNA[1])
+    first, *_, end = ask.on_submit("Describe this picture.", {}, request)  # type: ignore[arg-type]
+    assert first[ask.question]["value"] == ""
+    assert "value" not in end[ask.question]  # more may have been typed meanwhile
+    assert end[ask.question]["submit_btn"]
+    assert end[ask.canvas]["answer"]["exchange"] == 1
+    assert not end[ask.canvas]["status"]["kind"]
+    assert not end[ask.trouble]["visible"]
+    assert [end[button]["visible"] for button in ask.starters] == [False] * 3
