@@ -18,7 +18,7 @@ from app.corrections import Corrections
 from app.datasets import CORRECTIONS, RECORDS, Datasets
 from app.host import Host
 from app.intake import read
-from app.jobs import Job, State
+from app.jobs import State
 from app.jobs.process import find
 from app.samples import read_samples
 from app.serving import Serving, reopen
@@ -336,55 +336,20 @@ def test_a_run_that_goes_on_is_compared_on_the_same_earlier_data(work: Teaching)
 # --- take home -----------------------------------------------------------------------------------
 
 
-def packed(work: Teaching) -> Job:
-    """Waits until what was asked for last is packed; returns how it went."""
+def test_what_was_packed_goes_with_its_checkpoint(work: Teaching) -> None:
+    fake_checkpoint(work.settings.checkpoints / "cups-1", "cups-1")
+    work.take_home("cups-1")
 
-    def ready() -> bool:
+    def packed() -> bool:
         work.packing.queue.refresh()
         return not work.packing.pending()
 
-    until(work, ready)
-    job = work.packing.latest()
-    assert job is not None
-    return job
-
-
-def test_a_checkpoint_is_packed_as_one_file_and_goes_with_it(work: Teaching) -> None:
-    fake_checkpoint(work.settings.checkpoints / "cups-1", "cups-1")
-    work.take_home("cups-1")
-    with pytest.raises(InputError, match="being packed already"):
-        work.take_home("cups-1")
-    archive = work.packing.archive(packed(work))
-    assert archive is not None
-    assert "cups-1/config.json" in zipfile.ZipFile(archive).namelist()
-    work.take_home("cups-1")  # anew, since the checkpoint may be another one by now
-    assert work.packing.archive(packed(work)) == archive
-    assert len(work.packing.queue.all()) == 1
+    until(work, packed)
     work.delete("cups-1")
-    assert not archive.exists()
     assert work.packing.latest() is None
     for name in ("cups-1", "../x", ""):
         with pytest.raises(InputError, match="no checkpoint"):
             work.take_home(name)
-
-
-def test_pushing_needs_a_token_and_a_failed_push_leaves_the_file(
-    work: Teaching, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    with pytest.raises(InputError, match="HF_TOKEN"):
-        work.take_home("fake-tiny", "me/mine")
-    assert work.packing.latest() is None
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    work.take_home("fake-tiny", "me/mine")
-    job = packed(work)
-    assert "hf_secret" not in str(job.arguments)
-    assert work.packing.report(job).notes == ["Pushed to https://hub.example/me/mine."]
-    work.take_home("fake-tiny", "mine")
-    job = packed(work)
-    assert job.state is State.FAILED
-    assert "is no OWNER/NAME" in work.packing.report(job).message
-    assert work.packing.archive(job) is not None
 
 
 # --- what may be imported ------------------------------------------------------------------------
