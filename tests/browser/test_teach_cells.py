@@ -60,7 +60,7 @@ def test_the_shipped_checkpoint_is_taught_blood_cells(
     me.page.locator("#report table").first.wait_for(timeout=LONG)
     assert "red blood cell" in me.text("#report table")
     start(me, 1)
-    me.page.locator("#board table").wait_for(timeout=LONG)
+    me.page.locator("#board table").first.wait_for(timeout=LONG)
     assert "AP50" in me.text("#board table")
     assert me.count("#board-pictures img") > 0
     me.page.click("#serve")
