@@ -43,6 +43,9 @@ PROCESS_STRIDE = 97_000_000_019
 """Apart from each other are the seeds of processes that train together."""
 
 
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+
+
 class Trainer:
     """Runs a recipe over a course; `run` may be called again after a stop.
 
@@ -97,7 +100,7 @@ class Trainer:
             after_step: told of every step; returns whether that was enough.
         """
         started, enough = time.monotonic(), False
-        bar = tqdm(total=self.num_steps, initial=self.step, unit="step", desc="train")
+        bar = tqdm(total=1.0, initial=self.step / self.num_steps, desc="train", bar_format=_BAR)
         while self.step < self.num_steps and not enough:
             share = self._mean(self.pace())
             if share >= 1:
@@ -106,8 +109,9 @@ class Trainer:
             if self._mean(float(stop() or time.monotonic() - started > seconds)) > 0:
                 break
             row = self.take_step(share)
-            bar.update()
-            bar.set_postfix(loss=f"{row['loss']:.2f}")
+            # Of a budget in minutes, time tells how far it is; steps do not.
+            bar.update(max(self.step / self.num_steps, share) - bar.n)
+            bar.set_postfix(step=self.step, loss=f"{row['loss']:.2f}")
             if self.step % 10 == 0:
                 self.log(row)
             enough = self._mean(float(after_step(row))) > 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import shutil
 from collections.abc import Callable, Iterator
@@ -117,7 +118,9 @@ def test_a_run_that_is_stopped_saves_and_delivers_the_best_so_far(place: Path) -
     checkpoint.load(place / "run-out")
 
 
-def test_time_is_a_budget(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_is_a_budget(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = finetune(place, "timed", steps=1000, minutes=1.0, evaluations=2)
     clock = iter(range(0, 1000, 15))
     monkeypatch.setattr(FineTune, "seconds", property(lambda self: float(next(clock))))
@@ -127,6 +130,8 @@ def test_time_is_a_budget(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0 < run.trainer.step < 10
     assert run._notes["exam_step"] == run.trainer.step
     assert checkpoint.load(place / "timed-out")
+    shown = [int(share) for share in re.findall(r"train: +(\d+)%", capsys.readouterr().err)]
+    assert max(shown) >= 25, "the bar shows the time, not 10 of 1000 steps"
 
 
 @pytest.mark.parametrize(
