@@ -30,6 +30,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from PIL import Image
 
+from app import words
 from app.intake import Picture
 from app.settings import Settings
 from model.errors import InputError, RecordError
@@ -99,7 +100,7 @@ class Corrections:
             for saved in self.all(owner):
                 if saved.identity == identity:
                     return saved
-        raise InputError(f"There is no saved example {identity!r:.40}; reload the list.")
+        raise InputError(words.EXAMPLE_GONE.format(identity=identity[:40]))
 
     def reopen(self, identity: str, owner: str | None = None) -> tuple[Saved, Image.Image]:
         """Returns one example and its picture.
@@ -112,7 +113,7 @@ class Corrections:
             with Image.open(self.folder / saved.example.picture, formats=["JPEG"]) as picture:
                 return saved, picture.convert("RGB")
         except OSError as error:
-            raise InputError("This example's picture is lost; delete the example.") from error
+            raise InputError(words.EXAMPLE_BLIND) from error
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -178,13 +179,11 @@ class Corrections:
     def _require_room(self, count: int, more: int) -> None:
         most, most_bytes = self._settings.corrections_count, self._settings.corrections_bytes
         if count >= most:
-            raise InputError(f"{count} examples are saved; at most {most} fit. Delete some first.")
+            raise InputError(words.EXAMPLES_MANY.format(count=count, most=most))
         used = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
         if used + more > most_bytes:
-            raise InputError(
-                f"The saved examples take {used / 1e6:.0f} MB; at most {most_bytes / 1e6:.0f} MB "
-                "fit. Delete some first."
-            )
+            shown = {"used": used / 1e6, "most": most_bytes / 1e6}
+            raise InputError(words.EXAMPLES_LARGE.format(**shown))
 
     # --- the disk --------------------------------------------------------------------------------
 
@@ -197,10 +196,10 @@ class Corrections:
             with FileLock(self.folder / ".lock", timeout=_LOCK_SECONDS):
                 yield
         except Timeout as error:
-            raise InputError("The saved examples are in use; try again in a moment.") from error
+            raise InputError(words.EXAMPLES_BUSY) from error
         except OSError as error:
-            reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
-            raise InputError(f"The saved examples could not be changed: {reason}.") from error
+            reason = words.DISK_FULL if error.errno == errno.ENOSPC else error.strerror
+            raise InputError(words.EXAMPLES_STUCK.format(reason=reason)) from error
 
     def _read(self) -> list[Saved]:
         """Returns every line that is whole; torn and foreign ones are skipped."""
@@ -230,21 +229,17 @@ def check(turns: Iterable[Turn], settings: Settings) -> None:
     """
     turns = list(turns)
     if not turns or len(turns) > settings.max_turns:
-        raise InputError(f"An example has 1 to {settings.max_turns} turns, not {len(turns)}.")
+        raise InputError(words.EXAMPLE_TURNS.format(most=settings.max_turns, count=len(turns)))
     for turn in turns:
         if not turn.question.strip():
-            raise InputError("The question is empty; write what the answer replies to.")
+            raise InputError(words.QUESTION_EMPTY)
         for text in (turn.question, turn.answer.text):
             if len(text) > settings.max_text:
-                raise InputError(
-                    f"A text has {len(text)} characters; at most {settings.max_text} are allowed."
-                )
+                shown = {"length": len(text), "limit": settings.max_text}
+                raise InputError(words.TEXT_TOO_LONG.format(**shown))
         for grounding in turn.answer.groundings:
             if not _in_place(grounding.phrase, turn.answer.text):
-                raise InputError(
-                    f"The phrase {grounding.phrase.text!r:.60} is not at its place in the answer; "
-                    "link it again."
-                )
+                raise InputError(words.PHRASE_ASTRAY.format(phrase=grounding.phrase.text[:60]))
 
 
 def _in_place(phrase: Phrase, text: str) -> bool:

@@ -179,7 +179,7 @@ class Host:
         # Who is tied to a model that is being put away must come to an end with it.
         while stop not in self._pinned and not self._settled.wait(0.05):
             if stop.is_set() or time.monotonic() > deadline:
-                raise BackendError(f"{self.name} is still loading; ask again in a moment.")
+                raise BackendError(words.STILL_LOADING.format(name=self.name))
         with self._guard:
             served = self._pinned.get(stop) or self._served
             if served is None:
@@ -206,7 +206,7 @@ class Host:
         """
         results = list(self._run(lambda backend: iter((work(backend),)), stop))
         if not results:
-            raise BackendError("The model was stopped before it had an answer; ask again.")
+            raise BackendError(words.MODEL_STOPPED)
         return results[0]
 
     def stream(
@@ -236,9 +236,8 @@ class Host:
                 try:
                     result = results.get(timeout=max(0.0, deadline - time.monotonic()))
                 except queue.Empty:
-                    raise BackendError(
-                        f"No answer within {self._seconds:.0f} s; ask something shorter."
-                    ) from None
+                    message = words.NO_ANSWER.format(seconds=self._seconds)
+                    raise BackendError(message) from None
                 ended = result is _DONE
                 if isinstance(result, Exception):
                     raise result

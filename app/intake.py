@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
+from app import words
 from app.settings import Settings
 from model.errors import PictureError
 from model.types import Size
@@ -141,14 +142,10 @@ def read(source: bytes | str | Path | Image.Image, settings: Settings | None = N
     except PictureError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureError(
-            f"The picture has more than {settings.max_pixels / 1e6:.0f} million pixels; "
-            "make it smaller."
-        ) from error
+        most = settings.max_pixels / 1e6
+        raise PictureError(words.PICTURE_HUGE.format(most=most)) from error
     except Exception as error:  # decoders raise nearly anything on hostile bytes
-        raise PictureError(
-            f"This {kind} file is damaged or incomplete; save it again and send the new file."
-        ) from error
+        raise PictureError(words.PICTURE_DAMAGED.format(kind=kind)) from error
 
 
 def kind_of(content: bytes) -> str:
@@ -158,22 +155,23 @@ def kind_of(content: bytes) -> str:
         PictureError: the kind is not allowed; the message names it.
     """
     if not content:
-        raise PictureError("The file is empty; choose a picture.")
+        raise PictureError(words.PICTURE_EMPTY)
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "WEBP"
     for magic, kind in _MAGIC:
         if content.startswith(magic):
             return kind
-    raise PictureError(f"This is {_foreign_kind(content)}; send {ALLOWED}.")
+    foreign = _foreign_kind(content)
+    raise PictureError(words.PICTURE_FOREIGN.format(kind=foreign, allowed=ALLOWED))
 
 
 def _foreign_kind(content: bytes) -> str:
     """Returns what a file that is not allowed seems to be."""
     if content[4:8] == b"ftyp":
         return _BRANDS.get(content[8:12], "a video")
-    for magic, words in _REFUSED:
+    for magic, name in _REFUSED:
         if content.startswith(magic):
-            return words
+            return name
     head = content[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if b"<svg" in head:
         return "an SVG drawing"
@@ -187,19 +185,17 @@ def _content(path: Path, settings: Settings) -> bytes:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise PictureError("This is not a file; choose a picture.")
+            raise PictureError(words.PICTURE_NO_FILE)
         if status.st_size > settings.max_upload_bytes:
             raise _too_long(status.st_size, settings)
         return path.read_bytes()
     except (OSError, ValueError) as error:
-        raise PictureError("The picture's file could not be read; send it again.") from error
+        raise PictureError(words.PICTURE_UNREADABLE) from error
 
 
 def _too_long(length: int, settings: Settings) -> PictureError:
-    return PictureError(
-        f"The file has {length / 1e6:.1f} MB; at most {settings.max_upload_bytes / 1e6:.1f} MB "
-        "can be sent. Save it as JPEG or make it smaller."
-    )
+    most = settings.max_upload_bytes / 1e6
+    return PictureError(words.PICTURE_LONG.format(length=length / 1e6, most=most))
 
 
 def _check_header(content: bytes, kind: str, settings: Settings) -> None:
@@ -207,9 +203,7 @@ def _check_header(content: bytes, kind: str, settings: Settings) -> None:
     if kind == "WEBP":
         _check_size(_webp_size(content), "WEBP", settings)
     if kind == "JPEG" and content.count(b"\xff\xda") > MAX_SCANS:
-        raise PictureError(
-            f"This JPEG has more than {MAX_SCANS} scans; save it again as an ordinary JPEG."
-        )
+        raise PictureError(words.PICTURE_SCANS.format(most=MAX_SCANS))
 
 
 def _webp_size(content: bytes) -> tuple[int, int]:
@@ -229,7 +223,7 @@ def _webp_size(content: bytes) -> tuple[int, int]:
     if len(body) == 10 and chunk == b"VP8 ":
         width, height = struct.unpack("<HH", body[6:10])
         return max(1, width & 0x3FFF), max(1, height & 0x3FFF)
-    raise PictureError("This WebP file is damaged or incomplete; save it again.")
+    raise PictureError(words.PICTURE_DAMAGED.format(kind="WebP"))
 
 
 def _check_size(size: tuple[int, int], kind: str | None, settings: Settings) -> None:
@@ -237,20 +231,13 @@ def _check_size(size: tuple[int, int], kind: str | None, settings: Settings) -> 
     width, height = size
     pixels = min(settings.max_pixels, DECODE_BYTES // BYTES_PER_PIXEL.get(kind or "", 1))
     if min(size) < settings.min_side:
-        raise PictureError(
-            f"The picture has {width}×{height} pixels; each side needs at least "
-            f"{settings.min_side}."
-        )
+        raise PictureError(words.PICTURE_SMALL.format(w=width, h=height, least=settings.min_side))
     if width * height > pixels:
-        raise PictureError(
-            f"The picture has {width}×{height} = {width * height / 1e6:.0f} million pixels; at "
-            f"most {pixels / 1e6:.0f} million are allowed. Make it smaller."
-        )
+        count, most = width * height / 1e6, pixels / 1e6
+        raise PictureError(words.PICTURE_LARGE.format(w=width, h=height, count=count, most=most))
     if max(size) > settings.max_side_ratio * min(size):
-        raise PictureError(
-            f"The picture has {width}×{height} pixels; its longer side may be at most "
-            f"{settings.max_side_ratio:g} times the shorter. Crop it."
-        )
+        ratio = settings.max_side_ratio
+        raise PictureError(words.PICTURE_NARROW.format(w=width, h=height, ratio=ratio))
 
 
 def _canonical(opened: Image.Image, settings: Settings) -> Picture:
@@ -277,15 +264,13 @@ def _check_tiles(opened: Image.Image, settings: Settings) -> None:
     """Raises PictureError for a TIFF tile larger than a picture may be: a bomb of its own."""
     tags = getattr(opened, "tag_v2", {})
     if tags.get(322, 1) * tags.get(323, 1) > settings.max_pixels:
-        raise PictureError("This TIFF file's tiles are larger than a picture; save it as PNG.")
+        raise PictureError(words.PICTURE_TILES)
 
 
 def _rgb(opened: Image.Image, factor: int) -> Image.Image:
     """Returns a new RGB picture, `factor` times smaller, with white behind transparent parts."""
     if opened.mode in {"F", "LAB", "HSV", "I"}:
-        raise PictureError(
-            f"The picture's samples are of kind {opened.mode}; save it with 8 bits a channel."
-        )
+        raise PictureError(words.PICTURE_SAMPLES.format(mode=opened.mode))
     out = Image.new("RGB", (-(-opened.width // factor), -(-opened.height // factor)))
     rows = factor * _STRIP
     for top in range(0, opened.height, rows):

@@ -58,7 +58,7 @@ def read_marks(payload: object, size: Size, limit: int = MAX_REGIONS) -> Marks:
     value = cast("Payload", payload)
     drawn = cast("Sequence[object]", value.get("marks") or ())
     if not isinstance(drawn, list | tuple):
-        raise RegionError(f"Marks are a list; got {str(drawn)[:40]!r}.")
+        raise RegionError(words.MARKS_NO_LIST.format(given=str(drawn)[:40]))
     if len(drawn) > limit:
         raise RegionError(words.MANY_MARKS.format(count=len(drawn), limit=limit))
     regions = tuple(_region(mark, size) for mark in drawn)
@@ -67,7 +67,7 @@ def read_marks(payload: object, size: Size, limit: int = MAX_REGIONS) -> Marks:
 
 def _region(mark: object, size: Size) -> Region:
     if not isinstance(mark, Mapping):
-        raise RegionError(f"A mark could not be read: {str(mark)[:40]!r}.")
+        raise RegionError(words.MARK_UNREADABLE.format(given=str(mark)[:40]))
     value = cast("Payload", mark)
     shape = _brush(value["strokes"], size) if "strokes" in value else _shape(value)
     return Region(str(value.get("name") or ""), shape)
@@ -76,7 +76,7 @@ def _region(mark: object, size: Size) -> Region:
 def _shape(value: Payload) -> Shape:
     path = value.get("scribble") or value.get("points") or ()
     if isinstance(path, Sequence) and len(cast("Sequence[object]", path)) > MAX_PLACES:
-        raise RegionError(f"A mark has more than {MAX_PLACES} places; draw it shorter.")
+        raise RegionError(words.MARK_LONG.format(most=MAX_PLACES))
     return shape_from_json(dict(value))
 
 
@@ -85,15 +85,15 @@ def _brush(strokes: object, size: Size) -> Mask:
     try:
         read = [_stroke(stroke) for stroke in list(cast("Sequence[Payload]", strokes))]
     except (TypeError, KeyError, ValueError) as error:
-        raise RegionError(f"A brush mark could not be read ({error}); draw it again.") from error
+        raise RegionError(words.BRUSH_UNREADABLE.format(error=error)) from error
     if not 0 < len(read) <= MAX_STROKES:
-        raise RegionError(f"A brush mark has 1 to {MAX_STROKES} strokes; got {len(read)}.")
+        raise RegionError(words.BRUSH_STROKES.format(most=MAX_STROKES, count=len(read)))
     scale = min(1.0, BRUSH_SIDE / max(size.width, size.height))
     mask = render.brush_mask(
         read, (max(1, round(size.width * scale)), max(1, round(size.height * scale)))
     )
     if not mask.any():
-        raise RegionError("The brush mark is empty; paint over the thing you mean.")
+        raise RegionError(words.BRUSH_EMPTY)
     return Mask(mask)
 
 

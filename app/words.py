@@ -216,6 +216,51 @@ CANVAS: dict[str, str] = {
 }
 """Texts of the canvas, by the keys its scripts use."""
 
+# --- what is refused -----------------------------------------------------------------------------
+
+PICTURE_EMPTY = "The file is empty; choose a picture."
+PICTURE_NO_FILE = "This is not a file; choose a picture."
+PICTURE_UNREADABLE = "The picture's file could not be read; send it again."
+PICTURE_LONG = (
+    "The file has {length:.1f} MB; at most {most:.1f} MB can be sent. Save it as JPEG or make it "
+    "smaller."
+)
+PICTURE_FOREIGN = "This is {kind}; send {allowed}."
+PICTURE_DAMAGED = "This {kind} file is damaged or incomplete; save it again and send the new file."
+PICTURE_HUGE = "The picture has more than {most:.0f} million pixels; make it smaller."
+PICTURE_SMALL = "The picture has {w}×{h} pixels; each side needs at least {least}."
+PICTURE_LARGE = (
+    "The picture has {w}×{h} = {count:.0f} million pixels; at most {most:.0f} million are allowed. "
+    "Make it smaller."
+)
+PICTURE_NARROW = (
+    "The picture has {w}×{h} pixels; its longer side may be at most {ratio:g} times the shorter. "
+    "Crop it."
+)
+PICTURE_SCANS = "This JPEG has more than {most} scans; save it again as an ordinary JPEG."
+PICTURE_TILES = "This TIFF file's tiles are larger than a picture; save it as PNG."
+PICTURE_SAMPLES = "The picture's samples are of kind {mode}; save it with 8 bits a channel."
+MARKS_NO_LIST = "Marks are a list; got {given!r}."
+MARK_UNREADABLE = "A mark could not be read: {given!r}."
+MARK_LONG = "A mark has more than {most} places; draw it shorter."
+BRUSH_UNREADABLE = "A brush mark could not be read ({error}); draw it again."
+BRUSH_STROKES = "A brush mark has 1 to {most} strokes; got {count}."
+BRUSH_EMPTY = "The brush mark is empty; paint over the thing you mean."
+EXAMPLE_GONE = "There is no saved example {identity!r}; reload the list."
+EXAMPLE_BLIND = "This example's picture is lost; delete the example."
+EXAMPLE_TURNS = "An example has 1 to {most} turns, not {count}."
+EXAMPLES_MANY = "{count} examples are saved; at most {most} fit. Delete some first."
+EXAMPLES_LARGE = (
+    "The saved examples take {used:.0f} MB; at most {most:.0f} MB fit. Delete some first."
+)
+EXAMPLES_BUSY = "The saved examples are in use; try again in a moment."
+EXAMPLES_STUCK = "The saved examples could not be changed: {reason}."
+DISK_FULL = "the disk is full"
+PHRASE_ASTRAY = "The phrase {phrase!r} is not at its place in the answer; link it again."
+STILL_LOADING = "{name} is still loading; ask again in a moment."
+MODEL_STOPPED = "The model was stopped before it had an answer; ask again."
+NO_ANSWER = "No answer within {seconds:.0f} s; ask something shorter."
+
 # --- for programs --------------------------------------------------------------------------------
 
 PICTURE_MISSING = "No picture came along; send one as a file."
