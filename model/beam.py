@@ -53,13 +53,21 @@ class Hypothesis:
 @torch.inference_mode()
 def describe(
     talk: Conversation,
-    question: str,
+    state: Tensor,
     max_tokens: int,
     stop: Callable[[], bool] | None,
     beams: int = BEAMS,
 ) -> Iterator[Event]:
-    """Yields text as soon as all hypotheses agree upon it, then the likeliest answer as a whole."""
-    live = [Hypothesis(talk, talk.ask(question, [], []))]
+    """Yields text as soon as all hypotheses agree upon it, then the likeliest answer as a whole.
+
+    Args:
+        talk: which has read its question.
+        state: float[1, D], behind it.
+        max_tokens: most tokens of an answer.
+        stop: whether somebody asked to stop.
+        beams: hypotheses.
+    """
+    live = [Hypothesis(talk, state)]
     ended: list[Hypothesis] = []
     told, finish = "", Finish.STOP
     for _ in range(max_tokens):

@@ -71,8 +71,7 @@ class Conversation:
         history: Sequence[Turn] = (),
     ) -> Iterator[Event]:
         """Yields text as it is written, then the whole answer; earlier turns are read first."""
-        self._recall(question, history)
-        state = self.ask(question, slots, shapes)
+        state = self.begin(question, slots, shapes, history)
         finish = Finish.LENGTH
         for _ in range(max_tokens):
             if stop is not None and stop():
@@ -86,6 +85,17 @@ class Conversation:
             if piece:
                 yield Delta(piece)
         yield self.whole(finish)
+
+    def begin(
+        self,
+        question: str,
+        slots: Sequence[str],
+        shapes: Sequence[Shape],
+        history: Sequence[Turn] = (),
+    ) -> Tensor:
+        """Reads earlier turns and a question; returns the state behind it, float[1, D]."""
+        self._recall(question, history)
+        return self.ask(question, slots, shapes)
 
     def take(self, token: int) -> tuple[Tensor, str]:
         """Adds a token to the answer; returns the state behind it and the text that it wrote."""

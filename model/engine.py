@@ -133,7 +133,9 @@ class Engine(Backend):
         else:
             talk = self._conversation(self.model, self.vocabulary, encoded, cut)
             if task is Capability.CAPTION and not self._tells:
-                written = self._in_turn(beam.describe(talk, question, MAX_TOKENS, stop))
+                with self._lock, torch.inference_mode():
+                    state = talk.begin(question, slots, shapes, history)
+                written = self._in_turn(beam.describe(talk, state, MAX_TOKENS, stop))
                 yield from (self._linked(event, encoded, question, cut) for event in written)
                 return
             yield from self._in_turn(
@@ -243,10 +245,7 @@ class Engine(Backend):
         return last
 
     def _refer(self, encoded: Encoded, expression: str, cut: float) -> Answer:
-        whole = [(0, len(expression))]
-        # An expression stands for itself; a region it names is not read, and has no slot here.
-        question = REGION_NAME.sub("", expression)
-        answer = self._forced(encoded, question, expression, whole, cut)
+        answer = self._forced(encoded, expression, expression, [(0, len(expression))], cut)
         if answer.groundings:
             return answer
         return Answer("Not present.", (), finish=Finish.ABSENT)
@@ -262,8 +261,10 @@ class Engine(Backend):
     ) -> Answer:
         """Grounds phrases of an answer that is given rather than generated, in one pass.
 
-        Overlapping spans cannot stand in one answer, so each set without overlaps is a pass.
+        Overlapping spans cannot stand in one answer, so each set without overlaps is a pass. A
+        region that the question names is not read, and has no slot here.
         """
+        question = REGION_NAME.sub("", question)
         found: list[Grounding] = []
         for layer in without_overlaps(spans):
             with self._lock:

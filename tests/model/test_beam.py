@@ -25,7 +25,8 @@ def _talk(engine: Engine) -> Conversation:
 def _described(
     engine: Engine, beams: int, most: int = 12, stop: Callable[[], bool] | None = None
 ) -> tuple[str, Answer]:
-    *deltas, whole = beam.describe(_talk(engine), QUESTION, most, stop, beams)
+    talk = _talk(engine)
+    *deltas, whole = beam.describe(talk, talk.begin(QUESTION, [], []), most, stop, beams)
     assert isinstance(whole, Answer)
     return "".join(delta.text for delta in deltas if isinstance(delta, Delta)), whole
 

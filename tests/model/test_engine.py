@@ -87,6 +87,18 @@ def test_a_description_streams_and_ties_its_phrases_to_places(taught: Engine) ->
     assert _overlap(words["blue"], tiny.RIGHT) > 0.5
 
 
+def test_a_description_may_speak_of_regions(taught: Engine) -> None:
+    """What is drawn is read, whether the question names it or not."""
+    named, drawn_only = (
+        taught.answer(tiny.picture(), text, regions=drawn(tiny.LEFT), task=Capability.CAPTION)
+        for text in ("Describe this picture and @1.", "Describe this picture.")
+    )
+    assert named.text
+    assert drawn_only.text
+    with pytest.raises(RegionError):
+        taught.answer(tiny.picture(), "Describe @2.", task=Capability.CAPTION)
+
+
 def test_what_a_description_names_without_a_place_is_looked_for(taught: Engine) -> None:
     """Only whole phrases that nothing claims, and only in descriptions."""
     lexicon, taught._lexicon = taught._lexicon, Lexicon(["square"])
