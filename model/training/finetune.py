@@ -19,7 +19,7 @@ from model.training.config import FineTuneConfig
 from model.training.dataset import read_dataset
 from model.training.defaults import fill_in, recipe_of, skill
 from model.training.disk import full_disk_told
-from model.training.events import tell
+from model.training.events import tell, tell_plan, tell_step
 from model.training.loop import Row, Trainer
 from model.training.new_course import NewCourse
 from model.training.order import Order, read_settings, write_settings
@@ -111,7 +111,7 @@ class FineTune:
             return False
         progress = min(1.0, self._progress())
         if row["step"] % 10 == 0 or row["step"] == self.config.steps:
-            self._tell_step(row, progress)
+            tell_step(row, progress, self.seconds)
         if int(progress * self.config.evaluations) <= self._notes["exams"]:
             return False
         self._examine()
@@ -223,33 +223,8 @@ class FineTune:
     def _tell_plan(self, reasons: list[str]) -> None:
         trains = self.trainer.recipe.stages[0].trains
         learned = [v.numel() for n, v in self.model.named_parameters() if n.startswith(trains)]
-        data = self.data
-        tell(
-            "plan",
-            settings=self.config.to_json(),
-            reasons=reasons,
-            steps=self.config.steps,
-            minutes=self.config.minutes or None,
-            pictures={"train": len(data.scenes), "val": len(data.val), "replay": len(data.replay)},
-            classes=list(classes_of(data.scenes)),
-            parameters=sum(value.numel() for value in self.model.parameters()),
-            trained=sum(learned),
-        )
-
-    def _tell_step(self, row: Row, progress: float) -> None:
-        step, seconds = row["step"], self.seconds
-        spent = max(1e-9, progress)
-        known = {"step", "stage", "loss", "rate"}
-        tell(
-            "step",
-            step=step,
-            steps=max(step, round(step / spent)),
-            loss=row["loss"],
-            parts={key: value for key, value in row.items() if key not in known},
-            rate=row["rate"],
-            eta=round(seconds / spent - seconds, 1),
-            seconds=round(seconds, 1),
-        )
+        whole = sum(value.numel() for value in self.model.parameters())
+        tell_plan(self.config, self.data, reasons, parameters=whole, trained=sum(learned))
 
     def _tell_saved(self, what: str, path: Path) -> None:
         tell("saved", step=self.trainer.step, path=str(path), what=what)

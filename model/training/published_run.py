@@ -19,7 +19,7 @@ from model.records import Record
 from model.training import card, exam
 from model.training.dataset import read_dataset
 from model.training.disk import full_disk_told
-from model.training.events import tell
+from model.training.events import tell, tell_plan, tell_step
 from model.training.order import Order, read_settings, write_settings
 from model.training.published import Tuner, fill_in, teachable, tuning_of
 from model.training.scenes import classes_of
@@ -209,31 +209,14 @@ class PublishedRun:
             file.write(json.dumps({**row, "time": round(time(), 1)}) + "\n")
 
     def _tell_plan(self, reasons: list[str]) -> None:
-        data = self.data
-        tell(
-            "plan",
-            settings=self.config.to_json(),
-            reasons=reasons,
-            steps=self.config.steps,
-            minutes=self.config.minutes or None,
-            pictures={"train": len(data.scenes), "val": len(data.val), "replay": len(data.replay)},
-            classes=list(classes_of(data.scenes)),
-            parameters=self.backend.card.parameters,
-            trained=self.tuner.trained,
-        )
+        parameters, trained = self.backend.card.parameters, self.tuner.trained
+        tell_plan(self.config, self.data, reasons, parameters=parameters, trained=trained)
 
     def _tell_step(self, loss: float, progress: float) -> None:
-        step, seconds, spent = self.tuner.step, self.seconds, max(1e-9, progress)
-        row = {"step": step, "loss": loss, "rate": self.config.learning_rate * (1 - progress)}
+        rate = self.config.learning_rate * (1 - progress)
+        row = {"step": self.tuner.step, "loss": loss, "rate": rate}
         self._log(row)
-        tell(
-            "step",
-            **row,
-            steps=max(step, round(step / spent)),
-            parts={},
-            eta=round(seconds / spent - seconds, 1),
-            seconds=round(seconds, 1),
-        )
+        tell_step(row, progress, self.seconds)
 
     def _tell_saved(self, what: str, path: Path) -> None:
         tell("saved", step=self.tuner.step, path=str(path), what=what)
