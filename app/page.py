@@ -141,6 +141,7 @@ def _brand(host: Host) -> str:
     more = facts(card) if card else f"<p>{escape(host.error or words.LOADING_WHY)}</p>"
     return (
         f'<header class="brand"><h1>{_LOGO}{words.NAME}</h1><p>{words.TAGLINE}</p>'
-        f'<details class="model {state}"><summary role="status" title="{words.MODEL_TITLE}">'
-        f"<i></i>{escape(text)}</summary>{more}</details></header>"
+        f'<div role="status"><button type="button" class="model {state}" popovertarget="about" '
+        f'title="{words.MODEL_TITLE}"><i></i>{escape(text)}</button></div>'
+        f'<section id="about" popover><h2>{words.MODEL_TITLE}</h2>{more}</section></header>'
     )

@@ -21,23 +21,36 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_a_click_tells_what_the_model_is(visit: Visits) -> None:
     me = visit()
     assert me.count(".facts:visible") == 0
-    me.page.click(".brand .model summary")
+    me.page.click(".brand .model")
     told = me.see(".brand .facts").inner_text()
     for text in ("Licence", "Apache-2.0", "made up", "1.2 M", "not measured yet"):
         assert text in told
-    frame = me.page.locator(".brand .facts").bounding_box()
-    assert frame is not None
-    assert frame["x"] >= 0
-    assert frame["x"] + frame["width"] <= me.page.viewport_size["width"]
+    me.page.keyboard.press("Escape")
+    me.gone(".brand .facts")
+    me.page.keyboard.press("Enter")  # the button still has the focus
+    me.see(".brand .facts")
+    me.page.keyboard.press("Escape")
+    me.gone(".brand .facts")
+    assert me.evaluate("document.activeElement.className") == "model ready"
 
 
-def test_on_a_phone_the_facts_fit_the_screen(visit: Visits) -> None:
-    me = visit(width=390, height=844)
-    me.page.click(".brand .model summary")
-    frame = me.see(".brand .facts").bounding_box()
-    assert frame is not None
-    assert frame["x"] >= 0
-    assert frame["x"] + frame["width"] <= 390
+@pytest.mark.parametrize(("width", "phone"), [(1440, False), (1024, False), (390, True)])
+def test_what_the_model_is_covers_no_tab_and_a_click_elsewhere_closes_it(
+    visit: Visits, width: int, phone: bool
+) -> None:
+    me = visit(width, 844, phone=phone)
+    me.page.click(".brand .model")
+    facts = me.see("#about").bounding_box()
+    tabs = me.page.locator("[role=tablist]").first.bounding_box()
+    assert facts is not None
+    assert tabs is not None
+    assert facts["x"] >= 0
+    assert facts["x"] + facts["width"] <= width
+    below, above = facts["y"] - tabs["y"] - tabs["height"], tabs["y"] - facts["y"] - facts["height"]
+    assert max(below, above) >= 0
+    me.page.click("button[role=tab]:has-text('Correct')")
+    me.gone("#about")
+    me.see(".ed-text")  # the click was heard where it went
 
 
 def test_a_published_model_is_looked_at_chosen_and_left_again(visit: Visits) -> None:
@@ -53,7 +66,7 @@ def test_a_published_model_is_looked_at_chosen_and_left_again(visit: Visits) -> 
     me.see("#model-state .note", "sam-base answers now")
     again = visit()
     again.see(".brand .model", "sam-base")
-    again.page.click(".brand .model summary")
+    again.page.click(".brand .model")
     assert "to read a picture" in again.see(".brand .facts").inner_text()
     me.page.click("#serve-published")
     me.see("#model-said", "sam-base is served already")
