@@ -192,12 +192,13 @@ _ALL_PLACES = _SIDES | {"top", "bottom", "middle"}
 def is_right(question: Question, answer: Answer) -> bool:
     """Returns whether a free answer is right.
 
-    A yes or no counts by the first word (an ABSENT answer is a no), a number or colour by the first
-    one said, a class by the head noun, a place if left or right is said and no word is wrong.
+    A yes or no counts by the first word of the answer or else of its verdict (an ABSENT answer is a
+    no), a number or colour by the first one said, a class by the head noun (of the verdict, if the
+    question holds its name), a place if left or right is said and no word is wrong.
     """
     words = tokens(answer.text)
     if question.truth <= _YES_NO:
-        return _yes_or_no(words, answer.finish) in question.truth
+        return _yes_or_no(answer) in question.truth
     if question.kind == "how many":
         return _first_number(words, answer.finish) in question.truth
     if question.kind == "colour":
@@ -206,14 +207,22 @@ def is_right(question: Question, answer: Answer) -> bool:
     if question.kind == "where":
         said = _ALL_PLACES & {_PLACES.get(word, word) for word in words}
         return bool(said & _SIDES) and said <= question.truth
-    return bool(_LEXICON.classes(answer.text) & question.truth)
+    text = verdict(answer.text) if question.kind == "left of" else answer.text
+    return bool(_LEXICON.classes(text) & question.truth)
 
 
-def _yes_or_no(words: Sequence[str], finish: Finish) -> str:
-    first = words[0] if words else ""
-    if finish is Finish.ABSENT or first in ("no", "not", "none"):
+def verdict(text: str) -> str:
+    """Returns what is said of the things named first, "the dog, the cat: yes"; else all of it."""
+    return text.rpartition(": ")[2]
+
+
+def _yes_or_no(answer: Answer) -> str:
+    if answer.finish is Finish.ABSENT:
         return "no"
-    return first
+    for words in map(tokens, (answer.text, verdict(answer.text))):
+        if words and words[0] in ("yes", "no", "not", "none"):
+            return "yes" if words[0] == "yes" else "no"
+    return ""
 
 
 def _first_number(words: Sequence[str], finish: Finish) -> str:

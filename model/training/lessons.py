@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from random import Random
+from types import MappingProxyType
 
 from model.config import Section
 from model.records import Expression, Record
 from model.tokens import REGION_NAME
 from model.training import wording
 from model.training.collate import Lesson
+from model.training.expressions import expressions, vary
 from model.training.material import (
     absent_names,
     boxes_of,
@@ -35,6 +37,12 @@ from model.vocabulary import plural
 
 PLACED = 0.15
 """Share of expressions asked for by "where is", which is answered in words too."""
+ABSENT = 0.25
+"""Share of visits that ask for something that is not here; only an exhaustive record tells."""
+MADE = 1 / 3
+"""Share of expressions that are made from boxes, not the record's own."""
+PREFERRED = MappingProxyType({"ordinal": 4, "position": 3, "size": 1})
+"""How often kinds of made expressions come first: the records hold few ordinals."""
 
 
 @dataclass(frozen=True)
@@ -109,38 +117,30 @@ def captions(record: Record, random: Random) -> Iterator[Turn]:
 
 
 def refer(record: Record, random: Random) -> Iterator[Turn]:
-    """Yields expressions with the box they mean, and now and then one for nothing here."""
-    for ref in random.sample(record.refs, len(record.refs)):
+    """Yields now and then an expression for nothing here, then some with the box they mean."""
+    absent = absent_names(record)
+    if absent and random.random() < ABSENT:
+        name = f"the {random.choice(absent)}"
+        ways = wording.PLACE_NAMED if random.random() < PLACED else wording.REFER
+        question = random.choice(ways).format(name)
+        yield Turn(question, Answer(wording.NOT_PRESENT, finish=Finish.ABSENT))
+    for ref in _drawn(record, random):
         thing = record.objects[ref.object]
-        if not thing.crowd and random.random() < PLACED:
-            yield placed(vary(ref, random), thing.box, random)
-        elif not thing.crowd:
-            yield pointed(random, wording.REFER, vary(ref, random), [thing.box])
-    if record.exhaustive and random.random() < 0.5:
-        absent = absent_names(record)
-        if absent:
-            name = f"the {random.choice(absent)}"
-            ways = wording.PLACE_NAMED if random.random() < PLACED else wording.REFER
-            question = random.choice(ways).format(name)
-            yield Turn(question, Answer(wording.NOT_PRESENT, finish=Finish.ABSENT))
+        text = vary(ref, thing.label, random)
+        if random.random() < PLACED:
+            yield placed(text, thing.box, random)
+        else:
+            yield pointed(random, wording.REFER, text, [thing.box])
 
 
-def vary(ref: Expression, random: Random) -> str:
-    """Returns the expression, sometimes in other words for the same place."""
-    text = ref.text
-    if ref.kind != "position" or random.random() < 0.5:
-        return text
-    for side in ("left", "right"):
-        for tail in (f" on the {side}", f" furthest {side}"):
-            if text.endswith(tail):
-                noun = text.removesuffix(tail).removeprefix("the ")
-                ways = (
-                    f"the {side} {noun}", f"{side} {noun}", f"the {noun} at the {side}",
-                    f"the {noun} to the {side}", f"{noun} on the {side}",
-                    f"the {noun} on the {side} side",
-                )  # fmt: skip
-                return random.choice(ways)
-    return text
+def _drawn(record: Record, random: Random) -> Iterator[Expression]:
+    """Yields the record's own expressions for single things, mixed with those made from boxes."""
+    own = [ref for ref in record.refs if not record.objects[ref.object].crowd]
+    random.shuffle(own)
+    # The first is drawn in proportion to its weight, then so is the next, and so on.
+    made = sorted(expressions(record), key=lambda ref: random.expovariate(PREFERRED[ref.kind]))
+    while own or made:
+        yield (made if made and (not own or random.random() < MADE) else own).pop(0)
 
 
 def find_all(record: Record, random: Random) -> Iterator[Turn]:

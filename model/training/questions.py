@@ -1,6 +1,7 @@
 """Template-grade questions about a picture whose answers follow from its boxes.
 
-Answers point at what they speak of: "yes, a dog" is tied to the dogs, "dogs: two" to both.
+Answers point at what they speak of: "yes, a dog" is tied to the dogs, "dogs: two" to both. What
+follows from where things are is said after them: "the dog, the cat: yes".
 """
 
 from __future__ import annotations
@@ -51,6 +52,19 @@ def counted(name: str, boxes: Sequence[Box]) -> Answer:
     """Returns how many there are, tied to each: "dogs: two". What is told was found comes first."""
     words = name if len(boxes) == 1 else plural(name)
     return pointing(f"{words}: {NUMBERS[len(boxes)]}", words, boxes)
+
+
+def judged(things: Sequence[LabelledObject], verdict: str) -> Answer:
+    """Returns a verdict after the things it is about, all tied to boxes: "the dog, the cat: yes".
+
+    What is told was found of the things comes before the verdict, which follows from it.
+    """
+    text, groundings = "", []
+    for thing in things:
+        start = len(text) + 2 if text else 0
+        text = f"{text}, the {thing.label}" if text else f"the {thing.label}"
+        groundings.append(grounding_of(text, start, len(text), [thing.box]))
+    return Answer(f"{text}: {verdict}", tuple(groundings))
 
 
 def place_of(box: Box) -> str:
@@ -119,10 +133,11 @@ def _colour(record: Record, random: Random) -> Turn | None:
 
 
 def _colour_named(record: Record, random: Random) -> Turn | None:
-    people = [thing for thing in record.objects if thing.label == "person"]
-    if len(people) != 1 or not people[0].top_color:
+    dressed = [thing for thing in singles(record) if thing.label == "person" and thing.top_color]
+    if not dressed:
         return None
-    return Turn(random.choice(wording.COLOUR_NAMED).format("person"), Answer(people[0].top_color))
+    question = random.choice(wording.COLOUR_NAMED).format("person")
+    return Turn(question, judged(dressed, dressed[0].top_color or ""))
 
 
 def _pair(record: Record, random: Random, things: Sequence[LabelledObject]) -> tuple[
@@ -154,7 +169,7 @@ def _side_named(record: Record, random: Random) -> Turn | None:
     side = random.choice(("left", "right"))
     first, second = (thing.label for thing in pair)
     question = random.choice(wording.SIDE_NAMED).format(first, second, side=side)
-    return Turn(question, Answer("yes" if _is_left(*pair) == (side == "left") else "no"))
+    return Turn(question, judged(pair, "yes" if _is_left(*pair) == (side == "left") else "no"))
 
 
 def _which_side(record: Record, random: Random) -> Turn | None:
@@ -164,8 +179,7 @@ def _which_side(record: Record, random: Random) -> Turn | None:
     side = random.choice(("left", "right"))
     question = random.choice(wording.WHICH_SIDE).format(*(t.label for t in pair), side=side)
     meant = pair[0] if _is_left(*pair) == (side == "left") else pair[1]
-    text = f"the {meant.label}"
-    return Turn(question, pointing(text, text, [meant.box]))
+    return Turn(question, judged(pair, meant.label))
 
 
 def _place(record: Record, random: Random) -> Turn | None:

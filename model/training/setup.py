@@ -14,7 +14,7 @@ from model import checkpoint
 from model.errors import ConfigError
 from model.records import Record, read_records
 from model.tokens import Vocabulary
-from model.training import wording
+from model.training import expressions, wording
 from model.training.config import Recipe
 from model.training.course import CachedCourse, Course, School
 from model.training.features import cache_features
@@ -145,6 +145,8 @@ def _texts(records: dict[str, list[Record]]) -> Iterator[str]:
     for value in vars(wording).values():
         if isinstance(value, tuple):
             yield from (text for text in value for _ in range(5))
+    for ways in expressions.WAYS.values():
+        yield from (text for text in (*ways, *expressions.NEXT_TO) for _ in range(5))
     for name in COCO_NAMES:
         yield from (name, plural(name), name, plural(name))
     yield from (*NUMBERS, *NUMBERS, *GROUPS, wording.UNKNOWN, wording.NOT_PRESENT)

@@ -59,7 +59,7 @@ COUNT = (
 IS_THERE = (
     "Is there a {} in the picture?", "Is there any {}?", "Do you see a {}?", "Any {}?",
     "Does the picture show a {}?", "Can you see a {} here?", "Is a {} visible?",
-    "Is there a {}?", "Does this photo have a {}?", "Are there any {} here?",
+    "Is there a {}?", "Does this photo have a {}?", "Is there any {} here?",
 )  # fmt: skip
 WHAT_GROUP = (
     "What {} is in the picture?", "What {} is this?", "Which {} is here?", "Which {} do you see?",

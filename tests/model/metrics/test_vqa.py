@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from model.metrics.vqa import KINDS, Question, draw, is_right, questions
+from model.metrics.vqa import KINDS, Question, draw, is_right, questions, verdict
 from model.records import LabelledObject, PictureFile, Record, read_records
 from model.types import Answer, Box, Finish, Size
 
@@ -80,10 +80,30 @@ def _asked(kind: str, *truth: str) -> Question:
         (_asked("what", "dog"), "a cat", False),
         (_asked("left of", "dog"), "the dog is further left than the cat", True),
         (_asked("left of", "dog"), "the cat is further left than the dog", False),
+        (_asked("left of", "dog"), "the dog", True),
+        (_asked("left of", "dog"), "the cat, the dog: dog", True),
+        (_asked("left of", "dog"), "the dog, the cat: cat", False),
+        (_asked("left of", "dog"), "the dog, the cat: yes", False),
+        (_asked("left of", "yes"), "the dog, the cat: yes", True),
+        (_asked("left of", "yes"), "the dog, the cat: no", False),
+        (_asked("left of", "no"), "the dog, the cat: no", True),
+        (_asked("left of", "no"), "no: the dog, the cat: yes", True),
+        (_asked("left of", "yes"), "Yes: it is on the left", True),
+        (_asked("left of", "yes"), "the dog, the cat", False),
+        (_asked("left of", "yes"), "the dog, the cat: ", False),
+        (_asked("colour", "red"), "the person: red", True),
+        (_asked("colour", "red"), "the person: blue", False),
     ],
 )
 def test_what_counts_as_right(question: Question, text: str, right: bool) -> None:
     assert is_right(question, Answer(text)) is right
+
+
+def test_a_verdict_is_what_comes_after_the_things() -> None:
+    assert verdict("the dog, the cat: yes") == "yes"
+    assert verdict("a: b: the dog") == "the dog"
+    assert verdict("the dog") == "the dog"
+    assert verdict("at 12:30") == "at 12:30"
 
 
 def test_an_absent_answer_means_no_and_none() -> None:

@@ -5,6 +5,7 @@ from random import Random
 import pytest
 
 from model.records import LabelledObject
+from model.training.mirror import mirrored
 from model.training.questions import counted, place_of, pointing, questions
 from model.types import Box, Turn
 from tests.model.training import park
@@ -28,7 +29,7 @@ def test_answers_follow_from_the_boxes() -> None:
     assert _answers(alone, "how many", "people") == {"person: one"}
     assert _answers(turns, "is there a dog") <= {"yes, a dog"}
     assert _answers(turns, "is there", "zebra") <= {"no"}
-    assert _answers(turns, "what colour is the person wearing?") == {"red"}
+    assert _answers(turns, "what colour is the person wearing?") == {"the person: red"}
     assert _answers(turns, "capital of france") == {"I can't tell."}
     assert _answers(turns, "zebras", "how many") <= {"Not present."}
 
@@ -59,6 +60,44 @@ def test_sides_of_two_regions_are_those_of_their_centres() -> None:
             assert abs(first.centre[0] - second.centre[0]) >= 0.1
             asked[turn.answer.text] += 1
     assert all(asked.values())
+
+
+def test_things_that_are_compared_are_pointed_at_before_the_verdict() -> None:
+    dog = LabelledObject("dog", park.LEFT_DOG)
+    cat = LabelledObject("hot dog", park.RIGHT_DOG)
+    beside = park.record(objects=(dog, cat), grounded=(), refs=())
+    for record, left in ((beside, "dog"), (mirrored(beside), "hot dog")):
+        places = {thing.label: thing.box for thing in record.objects}
+        said = set()
+        turns = [turn for seed in SEEDS for turn in questions(record, Random(seed))]
+        for turn in (t for t in turns if len(t.answer.groundings) == 2):
+            text, found = turn.answer.text, turn.answer.groundings
+            named = [g.phrase.text.removeprefix("the ") for g in found]
+            asked = turn.question.lower()
+            end = 0
+            for name, grounding in zip(named, found, strict=True):
+                phrase = grounding.phrase
+                assert text[phrase.start : phrase.end] == phrase.text == f"the {name}"
+                assert grounding.boxes == (places[name],)
+                assert end <= phrase.start, "in the order of the text"
+                end = phrase.end
+            assert asked.index(f"the {named[0]}") < asked.rindex(f"the {named[1]}")
+            verdict = text.removeprefix(f"the {named[0]}, the {named[1]}: ")
+            side = "left" if "left" in asked else "right"
+            other = "hot dog" if left == "dog" else "dog"
+            meant = left if side == "left" else other
+            assert verdict in (meant, "yes" if named[0] == meant else "no")
+            said.add(verdict)
+        assert said == {"dog", "hot dog", "yes", "no"}
+
+
+def test_a_colour_is_said_of_the_person_pointed_at() -> None:
+    found = [t.answer for t in _asked() if t.answer.text == "the person: red"]
+    assert found
+    for answer in found:
+        (grounding,) = answer.groundings
+        assert (grounding.phrase.start, grounding.phrase.end) == (0, 10)
+        assert grounding.boxes == (park.PERSON,)
 
 
 def test_what_was_not_looked_for_is_neither_counted_nor_denied() -> None:
