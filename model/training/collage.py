@@ -1,7 +1,7 @@
 """Pictures made of several: a mosaic of four, and things of one pasted into another.
 
-Boxes are where the pixels are; words about places would not be true any more, so only things are
-taught then.
+Boxes are where the pixels are; what was said about places would not be true any more, so only what
+follows from the boxes is taught then.
 """
 
 from __future__ import annotations

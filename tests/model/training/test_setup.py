@@ -13,8 +13,9 @@ from model.errors import ConfigError
 from model.published_vision import PublishedVision
 from model.training.__main__ import main
 from model.training.config import Stage
+from model.training.expressions import WAYS
 from model.training.loop import Trainer
-from model.training.setup import build_trainer, read_recipe
+from model.training.setup import _texts, build_trainer, read_recipe
 from model.training.views import ViewConfig
 from model.types import Box, Capability, Finish, Point, Points, Region
 from model.vision import Sight
@@ -23,6 +24,12 @@ from tests.model import published, tiny
 from tests.model.training import small_recipe
 
 CLICK = Points((Point(0.25, 0.45),))
+
+
+def test_the_vocabulary_is_trained_on_the_words_of_made_expressions() -> None:
+    words = {word for text in _texts({}) for word in text.split()}
+    assert {word for ways in WAYS.values() for way in ways for word in way.split()} <= words
+    assert "beside" in words
 
 
 def test_published_parts_are_taught_and_served_by_one_command(tmp_path: Path) -> None:
