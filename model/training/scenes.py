@@ -76,9 +76,9 @@ def show(scene: Scene, chance: Random, windows: float = 0.5) -> tuple[Scene, Ima
     """Returns a scene as it looks at this visit, and its picture.
 
     Half of the visits are mirrored. A share `windows` of those to a scene without turns of its own
-    see a window: a part of the picture, or the picture in a wider margin; what was said about places
-    would not be true of it any more, so only what follows from its boxes is taught then. Mirrored
-    turns are not known either.
+    see a window: a part of the picture, or the picture in a wider margin; what was said about
+    places would not be true of it any more, so only what follows from its boxes is taught then.
+    Mirrored turns are not known either.
     """
     picture = scene.record.read_picture()
     if scene.turns and chance.random() < 0.5:
