@@ -179,7 +179,7 @@ class Corrections:
     def _require_room(self, count: int, more: int) -> None:
         most, most_bytes = self._settings.corrections_count, self._settings.corrections_bytes
         if count >= most:
-            raise InputError(words.EXAMPLES_MANY.format(count=count, most=most))
+            raise InputError(words.counted(words.EXAMPLES_MANY, count, most=most))
         used = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
         if used + more > most_bytes:
             shown = {"used": used / 1e6, "most": most_bytes / 1e6}

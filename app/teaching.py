@@ -189,7 +189,7 @@ class Teaching:
         if not report.usable:
             raise InputError(words.data_trouble(report.pictures, report.round_trip_px))
         if report.needs_consent and not wish.accepted:
-            raise InputError(words.CONSENT_MISSING.format(count=report.num_refused))
+            raise InputError(words.counted(words.CONSENT_MISSING, report.num_refused))
         if wish.mode not in MODES:
             raise InputError(words.MODE_UNKNOWN.format(mode=f"{wish.mode!r:.40}"))
         if not 0 < wish.minutes <= MOST_MINUTES:

@@ -3,7 +3,8 @@
 Over 300 lines: one list of texts, and nothing else.
 
 Texts of the canvas travel to the browser as one dictionary; everything else is used from Python.
-Braces are filled with `str.format`; whoever fills them escapes what people or models wrote.
+Braces are filled with `str.format`; whoever fills them escapes what people or models wrote. A text
+that counts has two forms, which `counted` chooses from.
 """
 
 from __future__ import annotations
@@ -11,6 +12,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from model.types import Capability
+
+Forms = tuple[str, str]
+"""A text that counts: for one, and for any other number."""
+
+
+def counted(forms: Forms, count: int | str, **more: object) -> str:
+    """Returns a text with its count filled in.
+
+    Args:
+        forms: of the text.
+        count: a number, or a sign where it is not known.
+        more: what else is filled in.
+
+    Example:
+        >>> counted(PICTURES, 1), counted(PICTURES, 1200)
+        ('1 picture', '1,200 pictures')
+    """
+    shown = f"{count:,}" if isinstance(count, int) else count
+    return forms[count != 1].format(count=shown, **more)
+
 
 NAME = "Deixis"
 TAGLINE = "Point at something, ask about it, fix it, teach it."
@@ -94,7 +115,6 @@ MISSING_NAMES = "Not present: {names}."
 STOPPED = "stopped"
 CUT_SHORT = "cut short"
 NO_WORDS = "No words came back. Try again or ask differently."
-HIDDEN = "{count} below the threshold"
 
 SPAN_TITLE = "{number} · {label} · {score:.2f}"
 
@@ -112,7 +132,7 @@ NOTHING_TO_SAVE = "There is nothing to save yet; ask something, then correct the
 MANY_BOXES = "{count} boxes are drawn; at most {limit} fit an example. Delete some."
 BOX_UNREADABLE = "A box could not be read: {given}. Draw it again."
 LINK_UNREADABLE = "A link could not be read: {given}. Link the words again."
-LINK_OUTSIDE = "A link goes from {start} to {end}, outside of {length} characters. Link it again."
+LINK_OUTSIDE = "A link goes from {start} to {end}, but the text ends at {length}. Link it again."
 NO_PLACE = "{given} is no place in a text; link the words again."
 SHELF_TITLE = "Saved examples"
 UNTITLED = "picture"
@@ -249,7 +269,10 @@ BRUSH_EMPTY = "The brush mark is empty; paint over the thing you mean."
 EXAMPLE_GONE = "There is no saved example {identity!r}; reload the list."
 EXAMPLE_BLIND = "This example's picture is lost; delete the example."
 EXAMPLE_TURNS = "An example has 1 to {most} turns, not {count}."
-EXAMPLES_MANY = "{count} examples are saved; at most {most} fit. Delete some first."
+EXAMPLES_MANY = (
+    "{count} example is saved; no more than {most} fits. Delete it first.",
+    "{count} examples are saved; at most {most} fit. Delete some first.",
+)
 EXAMPLES_LARGE = (
     "The saved examples take {used:.0f} MB; at most {most:.0f} MB fit. Delete some first."
 )
@@ -317,8 +340,8 @@ DATA_EMPTY = (
     "name a folder on this machine, or correct some answers: what you save under Correct is a data "
     "set at once."
 )
-DATA_CORRECTIONS = "My corrections · {count} examples"
-DATA_CHOICE = "{name} · {count:,} pictures"
+DATA_CORRECTIONS = ("My corrections · {count} example", "My corrections · {count} examples")
+DATA_CHOICE = ("{name} · {count} picture", "{name} · {count} pictures")
 DATA_PENDING = "{name} · importing …"
 DATA_FAILED = "{name} · not imported"
 DATA_UPLOAD = "Upload a ZIP"
@@ -341,24 +364,46 @@ NO_CORRECTIONS = (
 
 IMPORTING = "Importing {name} …"
 IMPORT_WAITS = "{name} waits for another import."
-REPORT_PICTURES = "{count:,} pictures"
+PICTURES = ("{count} picture", "{count} pictures")
+REPORT_COUNTS: dict[str, Forms] = {
+    "boxes": ("{count} box", "{count} boxes"),
+    "crowds": ("{count} crowd", "{count} crowds"),
+    "outlined objects": ("{count} outlined object", "{count} outlined objects"),
+    "poses": ("{count} pose", "{count} poses"),
+    "captions": ("{count} caption", "{count} captions"),
+    "grounded phrases": ("{count} grounded phrase", "{count} grounded phrases"),
+    "expressions": ("{count} expression", "{count} expressions"),
+    "turns": ("{count} turn", "{count} turns"),
+}
+"""What data holds, by the names that an import gives."""
 REPORT_SPLITS = {"train": "to learn from", "val": "to choose by", "test": "to judge by"}
 REPORT_READ = "read as {format}"
-REPORT_CLASSES = "Classes ({count})"
 REPORT_CLASS_HEAD = ("class", "#boxes", "#pictures")
 REPORT_MORE = "and {count} more"
-REPORT_REFUSED = "{count} rows are not used"
-REPORT_LOST = "with refused pictures {count} boxes went, too"
-REPORT_COPIES = "{count} pictures are copies of others; no copy is on both sides."
+REPORT_REFUSED = ("{count} row is not used", "{count} rows are not used")
+REPORT_LOST = (
+    "with refused pictures {count} box went, too",
+    "with refused pictures {count} boxes went, too",
+)
+REPORT_COPIES = (
+    "{count} picture is a copy of another; no copy is on both sides.",
+    "{count} pictures are copies of others; no copy is on both sides.",
+)
 REPORT_ROUND_TRIP = "Boxes come back from the model's input within {px:.2f} px."
 REPORT_BAD_ROUND_TRIP = (
     "Boxes come back from the model's input {px:.1f} px off; more than 1 px is never trained on."
 )
 NOT_ENOUGH = "There is no picture to learn from."
 SHEET_TITLE = "What the model will be shown"
-SHEET_ALT = "A picture of the split {split} as the model is shown it, with {count} boxes"
+SHEET_ALT = (
+    "A picture of the split {split} as the model is shown it, with {count} box",
+    "A picture of the split {split} as the model is shown it, with {count} boxes",
+)
 CONSENT = "Train on the valid rows only"
-CONSENT_MISSING = "{count} rows are not used; look at them and tick that this is all right."
+CONSENT_MISSING = (
+    "{count} row is not used; look at it and tick that this is all right.",
+    "{count} rows are not used; look at them and tick that this is all right.",
+)
 
 MODE_LABEL = "What learns"
 MODE_CHOICES = (
@@ -371,14 +416,19 @@ MODE_UNKNOWN = "There is no mode {mode}."
 MINUTES_LABEL = "Minutes"
 MINUTES_WRONG = "Choose between 1 and {most} minutes."
 HARDWARE_GPU = "This machine has a GPU: a few minutes teach a new class."
-HARDWARE_CPU = "This machine trains on {count} CPU cores: 10 to 20 minutes teach a new class."
+HARDWARE_CPU = (
+    "This machine trains on {count} CPU core: 10 to 20 minutes teach a new class.",
+    "This machine trains on {count} CPU cores: 10 to 20 minutes teach a new class.",
+)
 HARDWARE_ZERO = (
     "ZeroGPU lends its GPU for two minutes at a time: training runs in such bursts, each of which "
     "is saved. When the day's share is used up it stops; Go on later."
 )
 HARDWARE_ZERO_CPU = (
+    "This is ZeroGPU, but its package spaces is missing, so training runs on {count} CPU core: "
+    "choose few minutes, and Go on for more.",
     "This is ZeroGPU, but its package spaces is missing, so training runs on {count} CPU cores: "
-    "choose few minutes, and Go on for more."
+    "choose few minutes, and Go on for more.",
 )
 HARDWARE_SPACE = "A Space forgets what was trained when it restarts, unless it has a storage."
 EARLIER_NONE = "nothing"
@@ -433,7 +483,7 @@ LOSS_TITLE, VAL_TITLE = "Loss", "On validation pictures"
 STEP_AXIS, LOSS_AXIS, VAL_AXIS, MEASURE = "step", "loss", "share", "measure"
 SAMPLES_TITLE = "Validation pictures at step {step:,}"
 TRUTH, PREDICTION, BEFORE, AFTER = "true", "predicted", "before", "after"
-SHOT_ALT = "{what}: {count} boxes"
+SHOT_ALT = ("{what}: {count} box", "{what}: {count} boxes")
 ENLARGED = "The picture enlarged; press Escape to close"
 
 BOARD_EMPTY = (
@@ -443,13 +493,19 @@ BOARD_EMPTY = (
 BOARD_COMPARING = "Comparing {after} with {before}: {done} of {whole}"
 BOARD_WAITS = "{after} will be compared with {before} when training is done."
 BOARD_FAILED = "The comparison did not come about: {message}"
-BOARD_TITLE = "{after} against {before}, on {count} {split}"
+BOARD_TITLE = "{after} against {before}, on {pictures}"
+BOARD_SPLITS: dict[str, Forms] = {
+    "test": ("{count} held-out picture", "{count} held-out pictures"),
+    "val": ("{count} validation picture", "{count} validation pictures"),
+}
 BOARD_HEAD = ("measure", "#before", "#after", "#change")
-BOARD_GENERAL = "General skill, on {count} pictures of {data}"
-BOARD_MORE = "{count} more measures"
+BOARD_GENERAL = (
+    "General skill, on {count} picture of {data}",
+    "General skill, on {count} pictures of {data}",
+)
+BOARD_MORE = ("{count} more measure", "{count} more measures")
 BOARD_NO_GENERAL = "General skill was not checked."
 BOARD_SURE, BOARD_UNSURE = "beyond chance", "within chance"
-SPLITS = {"test": "held-out pictures", "val": "validation pictures"}
 CHANGE = "F1 {before:.2f} → {after:.2f} · {verdict}"
 WORSE, BETTER, SAME = "worse", "better", "unchanged"
 COMPARE = "Compare again"

@@ -140,7 +140,7 @@ class Material:
         mine = [item for item in everything if not item[1].startswith(f"{CORRECTIONS}-")]
         count = self.work.datasets.num_corrections()
         if count:
-            mine.append((words.DATA_CORRECTIONS.format(count=count), MINE))
+            mine.append((words.counted(words.DATA_CORRECTIONS, count), MINE))
         return mine
 
     def parts(self, look: Look) -> Iterator[Part]:
@@ -175,7 +175,7 @@ class Material:
 
 def _label(dataset: Dataset) -> str:
     count = sum(dataset.report.pictures.values())
-    return words.DATA_CHOICE.format(name=dataset.name, count=count)
+    return words.counted(words.DATA_CHOICE, count, name=dataset.name)
 
 
 def _sheet(dataset: Dataset | None) -> Any:  # noqa: ANN401

@@ -59,8 +59,8 @@ def report(dataset: Dataset) -> str:
     found = dataset.report
     order = [split for split in words.REPORT_SPLITS if found.pictures.get(split)]
     splits = ", ".join(f"{found.pictures[s]:,} {words.REPORT_SPLITS[s]}" for s in order)
-    counts = ", ".join(f"{count:,} {name}" for name, count in found.counts.items() if count)
-    lead = words.REPORT_PICTURES.format(count=sum(found.pictures.values()))
+    counts = ", ".join(_content(name, count) for name, count in found.counts.items() if count)
+    lead = words.counted(words.PICTURES, sum(found.pictures.values()))
     rows = [
         f"<p><b>{escape(lead)}</b>: {escape(splits)}</p>",
         f"<p>{escape(counts)} · {escape(words.REPORT_READ.format(format=found.format))}</p>",
@@ -70,6 +70,11 @@ def report(dataset: Dataset) -> str:
         _refused(found),
     ]
     return f'<section class="report">{"".join(rows)}</section>'
+
+
+def _content(name: str, count: int) -> str:
+    forms = words.REPORT_COUNTS.get(name)
+    return words.counted(forms, count) if forms else f"{count:,} {name}"
 
 
 def _classes(found: Report) -> str:
@@ -96,16 +101,16 @@ def _round_trip(found: Report) -> str:
 
 def _notes(found: Report) -> Iterable[str]:
     if found.duplicates:
-        yield words.REPORT_COPIES.format(count=found.duplicates)
+        yield words.counted(words.REPORT_COPIES, found.duplicates)
     yield from found.notes
 
 
 def _refused(found: Report) -> str:
     if not found.num_refused:
         return ""
-    head = words.REPORT_REFUSED.format(count=found.num_refused)
+    head = words.counted(words.REPORT_REFUSED, found.num_refused)
     if found.num_lost:
-        head += f"; {words.REPORT_LOST.format(count=found.num_lost)}"
+        head += f"; {words.counted(words.REPORT_LOST, found.num_lost)}"
     rows = [
         f"<li><code>{escape(clip(row.file, 80))}</code> {escape(clip(row.row, 60))}: "
         f"{escape(clip(row.reason, 300))}</li>"

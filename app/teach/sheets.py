@@ -64,7 +64,7 @@ def contact_sheet(value: Mapping[str, Any], folder: Path) -> Json:
                 for thing in _things(item["boxes"], legend, 0.0)
             ]
             scene = _letterboxed(_picture(folder, item), canvas)
-            alt = words.SHEET_ALT.format(count=len(things), split=item["split"])
+            alt = words.counted(words.SHEET_ALT, len(things), split=item["split"])
             items.append({"title": "", "pictures": [_shot(scene, things, alt, "")]})
         except _FAULTS:
             continue
@@ -97,7 +97,7 @@ def _columns(
             shots = []
             for key, caption in columns:
                 things = list(_things(item[key], legend, threshold))
-                alt = words.SHOT_ALT.format(what=caption, count=len(things))
+                alt = words.counted(words.SHOT_ALT, len(things), what=caption)
                 shots.append(_shot(picture, things, alt, caption))
             items.append({"title": _change(item), "pictures": shots})
         except _FAULTS:

@@ -39,15 +39,14 @@ def board(found: Run, value: Mapping[str, Any]) -> str:
             text = words.BOARD_FAILED.format(message=message)
             return f'<p class="trouble">{lines(text)}</p>'
         return empty(words.BOARD_EMPTY)
-    split = words.SPLITS.get(str(value.get("split")), str(value.get("split")))
-    head = words.BOARD_TITLE.format(**names, count=value.get("records", "?"), split=split)
+    split = words.BOARD_SPLITS.get(str(value.get("split")), words.PICTURES)
+    pictures = words.counted(split, value.get("records", "?"))
+    head = words.BOARD_TITLE.format(**names, pictures=pictures)
     general = value.get("general")
-    earlier = {
-        "count": value.get("general_records", "?"),
-        "data": clip(Path(str(value.get("general_data") or "?")).name, 40),
-    }
+    data = clip(Path(str(value.get("general_data") or "?")).name, 40)
+    earlier = words.counted(words.BOARD_GENERAL, value.get("general_records", "?"), data=data)
     more = (
-        f"<h3>{escape(words.BOARD_GENERAL.format(**earlier))}</h3>{_measures(general)}"
+        f"<h3>{escape(earlier)}</h3>{_measures(general)}"
         if general
         else f'<p class="note">{escape(words.BOARD_NO_GENERAL)}</p>'
     )
@@ -69,7 +68,7 @@ def _measures(rows: Any) -> str:  # noqa: ANN401
         main, others = others, []
     top = head(words.BOARD_HEAD)
     more = f"<table>{top}{''.join(others)}</table>"
-    rest = fold(words.BOARD_MORE.format(count=len(others)), more) if others else ""
+    rest = fold(words.counted(words.BOARD_MORE, len(others)), more) if others else ""
     return f"<table>{top}{''.join(main)}</table>{rest}"
 
 

@@ -244,9 +244,9 @@ def advice(device: str, space: str) -> tuple[int, str]:
     if LENT is not None:
         minutes, text = 5, words.HARDWARE_ZERO
     elif os.environ.get("SPACES_ZERO_GPU"):
-        minutes, text = 5, words.HARDWARE_ZERO_CPU.format(count=count)
+        minutes, text = 5, words.counted(words.HARDWARE_ZERO_CPU, count)
     elif device.startswith("cuda"):
         minutes, text = 5, words.HARDWARE_GPU
     else:
-        minutes, text = 10 if space else 15, words.HARDWARE_CPU.format(count=count)
+        minutes, text = 10 if space else 15, words.counted(words.HARDWARE_CPU, count)
     return minutes, f"{text} {words.HARDWARE_SPACE}" if space else text

@@ -245,7 +245,7 @@ def test_refused_rows_need_a_yes_and_shifted_boxes_never_get_one(settings: Setti
     work = teaching(settings)
     row = {"file": "a.json", "row": "row 3", "reason": "NaN"}
     a_dataset(work, "some", refused=[row], num_refused=1, needs_consent=True)
-    with pytest.raises(InputError, match="1 rows are not used"):
+    with pytest.raises(InputError, match="1 row is not used"):
         work.start(Wish("some", start="fake-tiny"))
     name = work.start(Wish("some", start="fake-tiny", accepted=True))
     assert "--accept-refused" in work.runs.get(name).job.arguments

@@ -51,6 +51,17 @@ def test_a_report_counts_and_explains_without_running_anything() -> None:
     assert "2&#46;5 px off" in panels.report(Dataset("cups", Path("/d"), 0.0, bad))
 
 
+def test_one_of_a_kind_is_not_told_as_many() -> None:
+    one = {"pictures": {"train": 1}, "counts": {"boxes": 1}, "num_refused": 1, "num_lost": 1}
+    html = panels.report(Dataset("cups", Path("/d"), 0.0, Report.of({**REPORT, **one})))
+    assert "<b>1 picture</b>" in html
+    assert "<p>1 box ·" in html
+    assert "1 picture is a copy of another" in html
+    assert "1 row is not used&#59; with refused pictures 1 box went" in html
+    board = {"measures": [], "records": 1, "split": "val", "general": [], "general_records": 1}
+    assert "on 1 validation picture</b>" in tables.board(a_run(State.DONE), board)
+
+
 def test_a_run_tells_how_far_it_is_and_how_it_ended() -> None:
     run = a_run()
     assert "reading the pictures once" in panels.run(run, [])
@@ -86,7 +97,7 @@ def test_the_board_marks_what_is_beyond_chance() -> None:
     html = tables.board(a_run(State.DONE), value)
     assert inert(html)
     assert html.count("<tr>") == 5  # three measures, one of them folded away under a second head
-    assert html.index("refer Acc") < html.index("1 more measures")
+    assert html.index("refer Acc") < html.index("1 more measure<")
     assert re.search(r'class="n up"[^>]*>\+0.700', html)
     assert re.search(r'class="n down"[^>]*>-0.700', html)
     assert re.search(r'class="n even"[^>]*>\+0.050', html)

@@ -94,5 +94,5 @@ def test_what_cannot_be_read_is_left_out(folder: Path, change: dict[str, Any]) -
 def test_a_box_without_area_costs_nobody_else(folder: Path) -> None:
     flat = {"label": "cup", "box": [0.5, 0.5, 0.5, 0.9]}
     album = sheets.contact_sheet({"pictures": [item(boxes=[flat, *item()["boxes"]])]}, folder)
-    assert "1 boxes" in album["items"][0]["pictures"][0]["alt"]
+    assert "with 1 box" in album["items"][0]["pictures"][0]["alt"]
     assert sheets.contact_sheet({}, folder) == {"items": [], "legend": []}
