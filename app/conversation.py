@@ -7,6 +7,7 @@ updates of components. So everything here can be used and tested without a brows
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +33,7 @@ STREAM_INTERVAL = 0.05
 """Seconds between two pictures of a growing answer; faster is not seen, only sent."""
 
 DEFAULT_THRESHOLD = 0.3
+_LOG = logging.getLogger("deixis")
 _FROM_CANVAS = {Capability.CLICK, Capability.REGION, Capability.SEGMENT, Capability.POSE}
 
 
@@ -122,8 +124,8 @@ class Conversation:
         started = time.perf_counter()
         try:
             self.encoded(key, None, threading.Event())
-        except DeixisError as error:
-            yield View(notice=str(error), status=("", False))
+        except Exception as error:
+            yield View(notice=_told(error), status=("", False))
             return
         yield View(status=(self._ready(_since(started)), False))
 
@@ -267,8 +269,8 @@ class Conversation:
         try:
             with self.host.request(stop):
                 yield from self._stream(key, exchange, stop)
-        except DeixisError as error:
-            message = str(error)
+        except Exception as error:
+            message = _told(error)
             self.people.change(key, lambda now: handlers.fail(now, exchange.number, message))
         finally:
             # However this ends, also when the browser has gone: no exchange stays open.
@@ -393,6 +395,14 @@ def _nothing_shown(desk: Desk, **more: Any) -> dict[str, Any]:  # noqa: ANN401
     """Returns the canvas's `answer` that shows no boxes, for the picture on the desk."""
     picture = desk.picture.key if desk.picture else None
     return {"exchange": None, "picture": picture, "serial": next(handlers.SERIAL), **more}
+
+
+def _told(error: Exception) -> str:
+    """Returns what a person reads of an error; one that nobody foresaw is told to the log."""
+    if isinstance(error, DeixisError):
+        return str(error)
+    _LOG.error("An answer broke off", exc_info=error)
+    return words.BROKEN
 
 
 def _since(started: float) -> int:

@@ -84,7 +84,7 @@ class Report:
             plain["notes"] = tuple(map(str, value["notes"]))
             return cls(**plain)
         except (KeyError, TypeError) as error:
-            raise RecordError(f"This is no import report: {error!s:.80}.") from error
+            raise RecordError(words.DATA_NO_REPORT.format(error=f"{error!s:.80}")) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,6 @@ from app.settings import Settings
 from model.errors import PictureError
 from model.types import Size
 
-ALLOWED = "JPEG, PNG, WebP, GIF, BMP or TIFF"
-
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -162,7 +160,7 @@ def kind_of(content: bytes) -> str:
         if content.startswith(magic):
             return kind
     foreign = _foreign_kind(content)
-    raise PictureError(words.PICTURE_FOREIGN.format(kind=foreign, allowed=ALLOWED))
+    raise PictureError(words.PICTURE_FOREIGN.format(kind=foreign, allowed=words.PICTURE_KINDS))
 
 
 def _foreign_kind(content: bytes) -> str:
@@ -321,13 +319,12 @@ def _notes(opened: Image.Image, original: Size, kept: Size) -> tuple[str, ...]:
     """Returns what was changed, a sentence each."""
     notes = []
     if opened.has_transparency_data:
-        notes.append("Transparent parts are shown white.")
+        notes.append(words.PICTURE_ON_WHITE)
     if opened.format != "MPO" and getattr(opened, "n_frames", 1) > 1:
-        notes.append("Only the first frame is used.")
+        notes.append(words.PICTURE_FRAME)
     if kept != original:
-        notes.append(
-            f"Reduced from {original.width}×{original.height} to {kept.width}×{kept.height}."
-        )
+        before, after = (f"{size.width}×{size.height}" for size in (original, kept))
+        notes.append(words.PICTURE_REDUCED.format(before=before, after=after))
     return tuple(notes)
 
 

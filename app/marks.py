@@ -100,7 +100,7 @@ def _brush(strokes: object, size: Size) -> Mask:
 def _stroke(stroke: Payload) -> tuple[list[tuple[float, float]], float, bool]:
     path = [(fraction(x), fraction(y)) for x, y in stroke["path"]]
     if not 0 < len(path) <= MAX_PLACES:
-        raise ValueError(f"a stroke has 1 to {MAX_PLACES} places")
+        raise ValueError(words.STROKE_PLACES.format(most=MAX_PLACES))
     return path, fraction(stroke["width"]), bool(stroke.get("erase"))
 
 
@@ -108,5 +108,5 @@ def fraction(value: object) -> float:
     """Returns a number clipped to [0, 1]; raises ValueError or TypeError if it is none."""
     number = float(cast("float", value))
     if not math.isfinite(number):
-        raise ValueError(f"{number} is no place")
+        raise ValueError(words.NO_FRACTION.format(number=number))
     return min(max(number, 0.0), 1.0)

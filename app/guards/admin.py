@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from app import words
 from app.guards.person import cookie_reach
 from app.guards.requests import LOGIN, PERSON_COOKIE, cookie_of, with_header
 from app.session import ADMIN_HEADER
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
 
 ADMIN_COOKIE = "deixis_admin"
 
-_FORM = """<!doctype html><html lang="en"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width"><title>Deixis: admin</title>
+_FORM = f"""<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>{words.NAME}</title>
 <body style="font-family:sans-serif;max-width:24rem;margin:4rem auto;padding:0 1rem">
-<h1 style="font-size:1.3rem">Log in to train and swap models</h1>
-<form method="post"><label>Admin token<br>
+<h1 style="font-size:1.3rem">{words.ADMIN_TITLE}</h1>
+<form method="post"><label>{words.ADMIN_TOKEN}<br>
 <input name="token" type="password" autocomplete="current-password" required></label>
-<button>Log in</button></form></body></html>"""
+<button>{words.ADMIN_ENTER}</button></form></body></html>"""
 
 
 class Admins:
@@ -81,10 +82,10 @@ class Admins:
             return HTMLResponse(_FORM)
         person = request.cookies.get(PERSON_COOKIE, "")
         if not person:
-            return JSONResponse({"detail": "Open the page first, with cookies allowed."}, 400)
+            return JSONResponse({"detail": words.ADMIN_NO_COOKIE}, 400)
         as_json = request.headers.get("content-type", "").startswith("application/json")
         if not self.knows(_token(await request.body(), as_json)):
-            return JSONResponse({"detail": "This is not the admin's token."}, 403)
+            return JSONResponse({"detail": words.ADMIN_WRONG}, 403)
         done = JSONResponse({"detail": "Logged in."}) if as_json else RedirectResponse("/", 303)
         done.headers["set-cookie"] = "; ".join(
             (

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
+from app import words
 from app.guards.requests import CALLS, LOGIN, PERSON_COOKIE, UPLOAD, cookie_of, refuse
 from app.settings import Settings
 
@@ -64,8 +65,7 @@ class RateLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hands the request on, or answers 429."""
         if scope["type"] == "http" and scope["method"] == "POST" and not self._allow(scope):
-            words = "Too many requests in a minute; wait a little and try again."
-            await refuse(scope, receive, send, 429, words, {"retry-after": "10"})
+            await refuse(scope, receive, send, 429, words.TOO_OFTEN, {"retry-after": "10"})
             return
         await self._app(scope, receive, send)
 
@@ -124,11 +124,11 @@ class BodyLimit:
         else:
             body.refused = 413
         if body.refused and not body.answered:
-            words = {
-                413: f"The request is longer than {limit / 1e6:.1f} MB; send a smaller picture.",
-                408: f"The request took more than {seconds} s to arrive; send it again.",
+            told = {
+                413: words.REQUEST_LONG.format(most=limit / 1e6),
+                408: words.REQUEST_SLOW.format(seconds=seconds),
             }
-            await refuse(scope, receive, send, body.refused, words[body.refused])
+            await refuse(scope, receive, send, body.refused, told[body.refused])
 
 
 class DiskLimit:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 
+from app import words
 from app.guards.requests import LOGIN, MCP, READ, WRITE, refuse
 from app.settings import Settings
 
@@ -98,8 +99,7 @@ class SameOrigin:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers 403 to a request from elsewhere; only the page itself may be linked to."""
         if scope["type"] == "http" and not _from_here(scope):
-            words = "This request came from another site. Open the page itself and try again."
-            await refuse(scope, receive, send, 403, words)
+            await refuse(scope, receive, send, 403, words.REQUEST_ELSEWHERE)
             return
         await self._app(scope, receive, send)
 
@@ -131,7 +131,7 @@ class Routes:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         elif scope["type"] == "http" and not self._known(scope["method"], scope["path"]):
-            await refuse(scope, receive, send, 404, "There is nothing here.")
+            await refuse(scope, receive, send, 404, words.REQUEST_NOWHERE)
         else:
             await self._app(scope, receive, send)
 

@@ -18,13 +18,13 @@ from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
 
+from app import words
 from app.guards.requests import MCP, PERSON_COOKIE, UPLOAD, cookie_of, refuse, with_header
 from model.errors import InputError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-FOREIGN = "This belongs to another person, or is no longer kept. Reload the page."
 
 _FOLDER = re.compile(r"[/\\]([0-9a-f]{64})(?=[/\\]|$)", re.IGNORECASE)
 """Gradio keeps each temporary file in a folder named by sha256."""
@@ -134,7 +134,7 @@ class Ownership:
                     self._check_body(content, person)
                 receive = _again(content, receive)
         except PermissionError:
-            await refuse(scope, receive, send, 403, FOREIGN)
+            await refuse(scope, receive, send, 403, words.REQUEST_OTHERS)
             return
         except InputError as error:
             await refuse(scope, receive, send, 400, str(error))
@@ -177,16 +177,17 @@ class Ownership:
         try:
             document = json.loads(content or b"null")
         except (ValueError, RecursionError) as error:
-            raise InputError("The request is not valid JSON.") from error
+            raise InputError(words.REQUEST_NO_JSON) from error
         if isinstance(document, dict):
             named = (str(document.get(key) or "") for key in ("session_hash", "event_id"))
             if not all(self._claims.claim(name, person) for name in named if name):
                 raise PermissionError
         for count, (key, value) in enumerate(leaves(document)):
             if count > _MAX_LEAVES:
-                raise InputError(f"The request holds more than {_MAX_LEAVES} values; send fewer.")
+                raise InputError(words.REQUEST_MANY.format(most=_MAX_LEAVES))
             if isinstance(value, float) and not math.isfinite(value):
-                raise InputError(f"{key or 'A value'!s:.40} is {value}; send finite numbers.")
+                name = f"{key or words.REQUEST_VALUE:.40}"
+                raise InputError(words.REQUEST_INFINITE.format(name=name, value=value))
             if isinstance(value, str) and key in {"path", "url"}:
                 self._check_reference(key, value, person)
 
@@ -217,11 +218,12 @@ async def _body(scope: Scope, receive: Receive) -> bytes:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise InputError("The request broke off.")
+            raise InputError(words.REQUEST_CUT)
         pieces.append(message.get("body", b""))
         more = message.get("more_body", False)
     if kind != "application/json" and any(pieces):
-        raise InputError(f"The request is of type {kind or 'unknown'!r:.40}; send JSON.")
+        named = f"{kind or words.REQUEST_KIND_UNKNOWN!r:.40}"
+        raise InputError(words.REQUEST_KIND.format(kind=named))
     return b"".join(pieces)
 
 

@@ -76,11 +76,11 @@ async def refuse(
     receive: Receive,
     send: Send,
     status: int,
-    words: str,
+    told: str,
     headers: Mapping[str, str] | None = None,
 ) -> None:
     """Answers a request with a status and a sentence, under the names Gradio's client reads."""
-    response = JSONResponse({"detail": words, "error": words}, status, headers)
+    response = JSONResponse({"detail": told, "error": told}, status, headers)
     await response(scope, receive, send)
 
 

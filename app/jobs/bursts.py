@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from app import words
 from app.jobs.process import STOPPED_EARLY, start
 
 SECONDS = 120.0
@@ -116,7 +117,7 @@ class Bursts:
                 code = self._run(self._command, self._id, str(self._folder))
             except Exception as error:  # whatever keeps the GPU away is told, and the run waits
                 with (self._folder / "log.txt").open("a", encoding="utf-8") as log:
-                    log.write(f"error: ZeroGPU lends nothing now: {error}. Go on later.\n")
+                    log.write(f"error: {words.RUN_NO_LOAN.format(error=error)}\n")
                 code = STOPPED_EARLY if saved else 1
                 break
             saved = True

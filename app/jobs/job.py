@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from app import words
 from model.errors import ConfigError, InputError
 
 VERBS = ("import", "train", "calibrate", "evaluate", "compare", "export", "merge")
@@ -71,8 +72,8 @@ class Job:
     @property
     def options(self) -> dict[str, str]:
         """The options it was given, by name without dashes."""
-        words = (word[2:].partition("=") for word in self.arguments if word.startswith("--"))
-        return {name: value for name, _, value in words}
+        given = (word[2:].partition("=") for word in self.arguments if word.startswith("--"))
+        return {name: value for name, _, value in given}
 
     @property
     def finished(self) -> bool:
@@ -87,10 +88,7 @@ def checked_name(text: str) -> str:
         InputError: it is no plain name; paths, addresses and options never are.
     """
     if not _NAME.fullmatch(text):
-        raise InputError(
-            f"{text!r:.60} is no name; use up to 64 letters, digits, '.', '_' and '-', the first a "
-            "letter or digit."
-        )
+        raise InputError(words.RUN_NO_NAME.format(name=f"{text!r:.60}"))
     return text
 
 
@@ -108,20 +106,20 @@ def command_line(
         ConfigError: the verb, an option's name or a value cannot be passed on.
     """
     if verb not in VERBS:
-        raise ConfigError(f"{verb!r:.40} is none of {', '.join(VERBS)}.")
-    words = [verb]
+        raise ConfigError(words.RUN_NO_VERB.format(verb=f"{verb!r:.40}", verbs=", ".join(VERBS)))
+    line = [verb]
     for name, value in (options or {}).items():
         if not _OPTION.fullmatch(name):
-            raise ConfigError(f"{name!r:.40} is no option.")
+            raise ConfigError(words.RUN_NO_OPTION.format(name=f"{name!r:.40}"))
         if value is True:
-            words.append(f"--{name}")
+            line.append(f"--{name}")
         elif value is not None and value is not False:
             text = str(value.resolve()) if isinstance(value, Path) else str(value)
-            words.append(f"--{name}={_plain(text)}")
-    return (*words, *(_plain(str(path.resolve())) for path in paths))
+            line.append(f"--{name}={_plain(text)}")
+    return (*line, *(_plain(str(path.resolve())) for path in paths))
 
 
 def _plain(text: str) -> str:
     if len(text) > MAX_WORD or not text.isprintable():
-        raise ConfigError(f"{text!r:.60} is too long or holds control characters.")
+        raise ConfigError(words.RUN_NO_WORD.format(word=f"{text!r:.60}"))
     return text

@@ -16,6 +16,7 @@ from typing import IO
 
 import psutil
 
+from app import words
 from app.jobs.job import Job, State
 
 NICENESS = 15
@@ -103,7 +104,7 @@ def ended(job: Job, exit_code: int | None, log: str) -> Job:
     if state is State.FAILED:
         message = next((line for line in reversed(log.splitlines()) if line.strip()), message)
     elif state is State.CRASHED and log:
-        message = f"{message} Its last words:\n{log}"
+        message = words.RUN_LAST_WORDS.format(message=message, log=log)
     return replace(job, state=state, exit_code=exit_code, message=message, ended=time.time())
 
 
@@ -112,19 +113,19 @@ def _verdict(job: Job, exit_code: int | None) -> tuple[State, str]:
     if exit_code == 0:
         return State.DONE, ""
     if exit_code == STOPPED_EARLY:
-        return State.STOPPED, "Stopped; what was learned so far is saved."
+        return State.STOPPED, words.RUN_SAVED
     if job.stop_asked is not None:
-        return State.STOPPED, "Stopped without saving; what was saved before stands."
+        return State.STOPPED, words.RUN_UNSAVED
     if exit_code is None:
-        return State.CRASHED, "The process is gone, and nobody saw why."
+        return State.CRASHED, words.RUN_GONE
     if exit_code == -signal.SIGTERM:
-        return State.CRASHED, "The process was told to end before it could save."
+        return State.CRASHED, words.RUN_TOLD_TO_END
     if exit_code < 0:
-        memory = ", perhaps because memory ran out" if exit_code == -9 else ""
-        return State.CRASHED, f"The process was ended by signal {-exit_code}{memory}."
+        text = words.RUN_KILLED if exit_code == -9 else words.RUN_SIGNAL
+        return State.CRASHED, text.format(signal=-exit_code)
     if exit_code in (1, 2):
-        return State.FAILED, "The run was refused."
-    return State.CRASHED, f"The process ended with code {exit_code}."
+        return State.FAILED, words.RUN_REFUSED
+    return State.CRASHED, words.RUN_CODE.format(code=exit_code)
 
 
 def tail(path: Path, lines: int) -> str:

@@ -31,6 +31,7 @@ from typing import Any
 import psutil
 from filelock import FileLock
 
+from app import words
 from app.jobs.bursts import BURSTING, LENT, Burst, Bursts
 from app.jobs.job import ALIVE, Job, State, command_line
 from app.jobs.process import STOPPED_EARLY, TAIL_BYTES, ended, find, kill, start, tail
@@ -40,7 +41,6 @@ from model.errors import ConfigError, InputError
 Json = dict[str, Any]
 
 MAX_WAITING = 20
-LOST = "Never started: what had to be done first did not end well."
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 _TAIL_LINES = 40
 
@@ -100,14 +100,14 @@ class Jobs:
         """
         job = self.get(identifier)
         if not job.finished:
-            raise InputError(f"Run {identifier} has not ended; it need not be asked for again.")
+            raise InputError(words.RUN_GOES_ON.format(name=identifier))
         return self._enqueue(job.arguments, None)
 
     def _enqueue(self, arguments: tuple[str, ...], after: str | None) -> Job:
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock:
             if sum(job.state is State.WAITING for job in self._read_all()) >= MAX_WAITING:
-                raise ConfigError(f"{MAX_WAITING} runs are waiting already; stop one first.")
+                raise ConfigError(words.RUNS_MANY.format(most=MAX_WAITING))
             now = time.time()
             stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
             job = Job(f"{stamp}-{secrets.token_hex(4)}", arguments, created=now, after=after)
@@ -129,7 +129,7 @@ class Jobs:
         with self._lock:
             job = self.get(identifier)
             if job.state is State.WAITING:
-                job = replace(job, state=State.STOPPED, ended=time.time(), message="Never started.")
+                job = replace(job, state=State.STOPPED, ended=time.time(), message=words.RUN_NEVER)
             elif job.state is State.RUNNING:
                 job = replace(job, state=State.STOPPING, stop_asked=time.time())
                 process = find(job)
@@ -143,7 +143,7 @@ class Jobs:
         self._path(identifier)
         with self._lock:
             if not self.get(identifier).finished:
-                raise InputError(f"Run {identifier} has not ended; stop it first.")
+                raise InputError(words.RUN_NOT_ENDED.format(name=identifier))
             shutil.rmtree(self._path(identifier))
 
     def events(self, identifier: str, offset: int = 0) -> tuple[list[Json], int]:
@@ -185,7 +185,8 @@ class Jobs:
             jobs = [self._settled(job) if job.state in ALIVE else job for job in self._read_all()]
             for job in jobs:
                 if job.state is State.WAITING and self._pointless(job):
-                    self._write(replace(job, state=State.STOPPED, ended=time.time(), message=LOST))
+                    told = words.RUN_POINTLESS
+                    self._write(replace(job, state=State.STOPPED, ended=time.time(), message=told))
                 elif job.state is State.WAITING:
                     if not any(other.state in ALIVE for other in jobs):
                         self._launch(job)
@@ -208,22 +209,22 @@ class Jobs:
         job = replace(job, state=State.RUNNING, started=time.time())
         self._write(job)
         folder = self._path(job.id)
-        words = [*self._command, *job.arguments]
+        line = [*self._command, *job.arguments]
         if self._burst is not None and job.verb in BURSTING:
 
             def goes_on() -> bool:
                 return self.get(job.id).state is State.RUNNING
 
-            self._children[job.id] = Bursts(self._burst, words, job.id, folder, goes_on)
+            self._children[job.id] = Bursts(self._burst, line, job.id, folder, goes_on)
             return
         try:
             with (
                 (folder / "progress.jsonl").open("ab") as out,
                 (folder / "log.txt").open("ab") as log,
             ):
-                child = start(words, job.id, out, log)
+                child = start(line, job.id, out, log)
         except OSError as error:
-            message = f"The run could not be started: {error}."
+            message = words.RUN_NO_START.format(error=error)
             self._write(replace(job, state=State.FAILED, ended=time.time(), message=message))
             return
         self._children[job.id] = child
@@ -261,7 +262,7 @@ class Jobs:
 
     def _path(self, identifier: str) -> Path:
         if not _ID.fullmatch(identifier) or not (self.folder / identifier).is_dir():
-            raise InputError(f"There is no run {identifier!r:.40}.")
+            raise InputError(words.RUN_UNKNOWN.format(name=f"{identifier!r:.40}"))
         return self.folder / identifier
 
     def _read(self, folder: Path) -> Job:
@@ -270,7 +271,7 @@ class Jobs:
             value |= {"state": State(value["state"]), "arguments": tuple(value["arguments"])}
             return Job(**value)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"Run {folder.name} cannot be read: {error}.") from error
+            raise InputError(words.RUN_UNREADABLE.format(name=folder.name, error=error)) from error
 
     def _read_all(self) -> list[Job]:
         jobs = []

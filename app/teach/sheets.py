@@ -135,7 +135,7 @@ def _picture(folder: Path, item: Mapping[str, Any]) -> Image.Image:
     """Returns a picture of a data set; raises ValueError for a path that leads out of it."""
     path = (folder / str(item["image"])).resolve()
     if not path.is_relative_to(folder.resolve()):
-        raise ValueError("the picture lies outside the data set")
+        raise ValueError(words.DATA_OUTSIDE)
     with Image.open(path) as file:
         file.draft("RGB", (2 * SIDE, 2 * SIDE))
         return file.convert("RGB")

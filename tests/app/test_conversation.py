@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app import handlers, render, words
+from app import handlers, phrases, render, words
 from app.conversation import Conversation, View
 from app.samples import Sample
 from model.types import Capability, Finish
@@ -144,6 +144,28 @@ def test_what_the_model_cannot_do_is_said_in_the_chat(file: Path) -> None:
     assert end.chat is not None
     assert "cannot segment" in end.chat[-1]["content"]
     assert end.running is False
+
+
+def test_an_error_that_nobody_foresaw_is_told_and_the_page_goes_on(
+    file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    backend = FakeBackend()
+    talk = talking(backend)
+    talk.open(ANNA, file, "")
+    with monkeypatch.context() as patch:
+        patch.setattr(backend, "encode", broken)
+        assert last(talk.encode(ANNA)) == View(notice=words.BROKEN, status=("", False))
+    with monkeypatch.context() as patch:
+        patch.setattr(backend, "stream", broken)
+        end = last(talk.ask(ANNA, "Describe this picture.", {}))
+    assert end.chat is not None
+    assert phrases.escape(words.BROKEN) in end.chat[-1]["content"]
+    assert (end.running, end.status) == (False, ("", False))
+    assert caplog.text.count("ZeroDivisionError: secret detail") == 2
+    assert last(talk.ask(ANNA, "Describe this picture.", {})).answer is not None
 
 
 def test_stopping_keeps_what_was_said(file: Path) -> None:

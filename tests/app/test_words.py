@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import string
 from collections.abc import Iterator
+from pathlib import Path
 
 from app import words
+
+APP = Path(words.__file__).parent
+STARTING = {APP / "settings.py", APP / "server.py", APP / "canvas" / "component.py"}
+"""What these refuse is read by whoever starts or writes the page, not by who visits it."""
 
 
 def texts(value: object) -> Iterator[str]:
@@ -59,3 +65,36 @@ def test_what_counts_has_two_forms() -> None:
     paired = {text for pair in forms(WORDS) for text in pair}
     single = [text for text in texts(WORDS) if text not in paired and "{limit}" not in text]
     assert [text for text in single if re.search(r"\{(count|length)[^}]*\} [a-z]+s\b", text)] == []
+
+
+def refusals(path: Path) -> Iterator[str]:
+    """Yields what a module raises or answers in words of its own."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        called = node.exc if isinstance(node, ast.Raise) else node
+        if not isinstance(called, ast.Call):
+            continue
+        name = ast.unparse(called.func)
+        if isinstance(node, ast.Raise) or name in ("refuse", "said", "View"):
+            given = [*called.args, *(item.value for item in called.keywords)]
+            for argument in given:
+                literal = isinstance(argument, ast.JoinedStr | ast.Constant)
+                if literal and re.search(r"[a-z] [a-z]", ast.unparse(argument)):
+                    yield f"{path.name}:{node.lineno}: {ast.unparse(argument)}"
+
+
+def test_no_module_refuses_in_words_of_its_own() -> None:
+    modules = [path for path in APP.rglob("*.py") if path not in STARTING]
+    assert len(modules) > 50
+    assert [line for path in modules for line in refusals(path)] == []
+
+
+def test_a_refusal_with_words_of_its_own_is_found(tmp_path: Path) -> None:
+    module = tmp_path / "bad.py"
+    module.write_text("raise InputError(f'{name} is not there.')\nraise InputError(words.GONE)\n")
+    assert len(list(refusals(module))) == 1
+
+
+def test_every_text_is_used() -> None:
+    code = "\n".join(path.read_text("utf-8") for path in APP.rglob("*.py"))
+    unused = [name for name in WORDS if len(re.findall(rf"\b{name}\b", code)) < 2]
+    assert unused == []
