@@ -90,14 +90,16 @@ class Ask:
 
     def wire(self) -> None:
         """Connects events to what they do; call inside the page's Blocks."""
-        outputs = [self.canvas, self.chat, self.question, self.trouble, *self.starters]
+        # Each component among the outputs costs time, also one that stays as it is.
+        outputs = [self.canvas, self.chat, self.question, self.trouble]
         asking = {**QUIET, "outputs": outputs, "trigger_mode": "multiple"}
+        opening = {**asking, "outputs": [*outputs, *self.starters]}
         shown = {**QUIET, "outputs": [self.canvas, self.chat]}
         for event, opened in (
             (self.canvas.opened, self.on_opened),
             (self.canvas.sampled, self.on_sampled),
         ):
-            event(opened, None, **asking).then(self.on_encode, None, [self.canvas], **QUIET)
+            event(opened, None, **opening).then(self.on_encode, None, [self.canvas], **QUIET)
         self.canvas.asked(self.on_asked, None, **asking)
         self.canvas.sifted(self.on_sifted, None, **shown)
         self.canvas.recalled(self.on_recalled, None, **shown)

@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from app.samples import Sample
     from app.session import Desk, Exchange, Key, People
     from app.settings import Settings
-    from model.backends.base import Backend, EncodedPicture
+    from model.backends.base import Backend, Card, EncodedPicture
     from model.types import Event
 
 STREAM_INTERVAL = 0.05
-"""Seconds between two pictures of a growing answer; faster is not seen, only sent."""
+"""Seconds between two pictures of a growing answer; faster is not seen, only sent.
+
+What is answered within that time is not shown growing at all.
+"""
 
 DEFAULT_THRESHOLD = 0.3
 _LOG = logging.getLogger("deixis")
@@ -51,7 +54,7 @@ class View:
         status: a short state of affairs, and whether something is going on.
         running: whether an answer is growing.
         taken: whether the question was taken from its box.
-        questions: starter questions; an empty tuple takes them away.
+        questions: to start with; the page hides them as soon as there is a conversation.
     """
 
     chat: list[dict[str, Any]] | None = None
@@ -112,7 +115,7 @@ class Conversation:
             trouble="",
             status=(" ".join(picture.notes), False),
             running=False,
-            questions=() if desk.exchanges else sample.questions if sample else words.STARTERS,
+            questions=sample.questions if sample else words.STARTERS,
         )
         return view if self.people.desk(key).picture is picture else View()
 
@@ -149,7 +152,7 @@ class Conversation:
         if picture is None:
             raise PictureError(words.NO_PICTURE)
         with self.host.request(stop) as backend:
-            version = f"{backend.card.name} {backend.card.version}"
+            version = _version(backend.card)
             kept = desk.encoding(picture.key, version)
             if kept is not None:
                 return kept
@@ -233,14 +236,8 @@ class Conversation:
         """Empties the conversation and takes the marks off the picture."""
         self.people.stop(key)
         desk = self.people.change(key, handlers.clear)
-        starters = desk.sample.questions if desk.sample else words.STARTERS
-        return View(
-            chat=[],
-            answer=_nothing_shown(desk, cleared=True),
-            trouble="",
-            running=False,
-            questions=starters if desk.picture else None,
-        )
+        nothing = _nothing_shown(desk, cleared=True)
+        return View(chat=[], answer=nothing, trouble="", running=False)
 
     def _marks(self, key: Key, payload: object) -> Marks:
         desk = self.people.change(key, lambda now: handlers.set_screen(now, payload))
@@ -253,45 +250,65 @@ class Conversation:
         self.people.change(key, lambda now: handlers.begin(now, text, marks, task, limits))
 
     def _run(self, key: Key, first: View) -> Iterator[View]:
-        """Answers the open exchange; every view but the last shows it growing."""
+        """Answers the open exchange; every view but the last shows it growing.
+
+        Args:
+            key: who asked.
+            first: what is new on the page whatever the answer is.
+        """
         stop = self.people.begin(key)
         desk = self.people.desk(key)
         exchange = desk.exchanges[-1]
         thinking = words.STATUS_THINKING if self.host.settled else words.STATUS_WAITING
-        yield replace(
-            first,
-            chat=self._chat(desk),
-            trouble="",
-            status=(thinking, True),
-            running=True,
-            questions=() if len(desk.exchanges) == 1 else None,
-        )
+        growing = replace(first, trouble="", status=(thinking, True), running=True)
+        if not self._prepared(desk):
+            yield replace(growing, chat=self._chat(desk))
+            growing = View()
         try:
             with self.host.request(stop):
-                yield from self._stream(key, exchange, stop)
+                for chat in self._stream(key, exchange, stop, unseen=growing != View()):
+                    yield replace(growing, chat=chat)
+                    growing = View()
         except Exception as error:
             message = _told(error)
             self.people.change(key, lambda now: handlers.fail(now, exchange.number, message))
         finally:
             # However this ends, also when the browser has gone: no exchange stays open.
             self.people.change(key, lambda now: handlers.close(now, exchange.number))
-        yield self._outcome(key, exchange.number, stop)
+        view = self._outcome(key, exchange.number, stop)
+        yield replace(view, taken=growing.taken, trouble=growing.trouble)
 
-    def _stream(self, key: Key, exchange: Exchange, stop: threading.Event) -> Iterator[View]:
-        """Yields the chat as the answer grows, and keeps the answer."""
+    def _prepared(self, desk: Desk) -> bool:
+        """Returns whether the model is there and has read the picture on the desk."""
+        card, picture = self.host.card, desk.picture
+        return bool(card and picture and desk.encoding(picture.key, _version(card)))
+
+    def _stream(
+        self, key: Key, exchange: Exchange, stop: threading.Event, unseen: bool
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Yields the chat as the answer grows, and keeps the answer.
+
+        Args:
+            key: who asked.
+            exchange: to be answered.
+            stop: ends the answer.
+            unseen: whether the question is not on the page yet.
+        """
         encoded = self.encoded(key, None, stop)
         started = shown = time.perf_counter()
         for event in self._events(key, exchange, encoded, stop):
             if isinstance(event, Answer):
                 self._keep(key, exchange.number, event, _since(started))
                 return
-            desk = self._grow(key, exchange.number, event.text)
-            if time.perf_counter() - shown > STREAM_INTERVAL:
-                shown = time.perf_counter()
-                yield View(chat=self._chat(desk))
+            if event is not None:
+                self._grow(key, exchange.number, event.text)
+                unseen = True
+            if unseen and time.perf_counter() - shown > STREAM_INTERVAL:
+                shown, unseen = time.perf_counter(), False
+                yield self._chat(self.people.desk(key))
 
-    def _grow(self, key: Key, number: int, text: str) -> Desk:
-        return self.people.change(key, lambda now: handlers.grow(now, number, text))
+    def _grow(self, key: Key, number: int, text: str) -> None:
+        self.people.change(key, lambda now: handlers.grow(now, number, text))
 
     def _keep(self, key: Key, number: int, answer: Answer, spent: int) -> None:
         desk = self.people.change(key, lambda now: handlers.finish(now, number, answer, spent))
@@ -302,15 +319,14 @@ class Conversation:
 
     def _events(
         self, key: Key, exchange: Exchange, encoded: EncodedPicture, stop: threading.Event
-    ) -> Iterator[Event]:
-        """Yields the model's events for an exchange."""
+    ) -> Iterator[Event | None]:
+        """Yields the model's events for an exchange, and None while it is silent."""
         desk = self.people.desk(key)
-        if exchange.names:
-            names, floor = exchange.names, handlers.DETECT_FLOOR
-            yield self.host.call(lambda model: model.detect(encoded, names, threshold=floor), stop)
-            return
 
         def ask(model: Backend, stopped: Callable[[], bool]) -> Iterator[Event]:
+            if exchange.names:
+                floor = handlers.DETECT_FLOOR
+                return iter((model.detect(encoded, exchange.names, threshold=floor),))
             if exchange.task is not None:
                 model.require(exchange.task)
             return model.stream(
@@ -322,7 +338,7 @@ class Conversation:
                 stop=stopped,
             )
 
-        yield from self.host.stream(ask, stop)
+        return self.host.stream(ask, stop, patience=STREAM_INTERVAL)
 
     def _outcome(self, key: Key, number: int, stop: threading.Event) -> View:
         """Returns the view that ends an answer."""
@@ -395,6 +411,11 @@ def _nothing_shown(desk: Desk, **more: Any) -> dict[str, Any]:  # noqa: ANN401
     """Returns the canvas's `answer` that shows no boxes, for the picture on the desk."""
     picture = desk.picture.key if desk.picture else None
     return {"exchange": None, "picture": picture, "serial": next(handlers.SERIAL), **more}
+
+
+def _version(card: Card) -> str:
+    """Returns what tells how a picture was encoded: by which model, and which of its versions."""
+    return f"{card.name} {card.version}"
 
 
 def _told(error: Exception) -> str:

@@ -20,11 +20,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from app import words
 from model.errors import BackendError, DeixisError
-from model.types import Answer, Finish
+from model.types import Answer, Delta, Finish
 
 if TYPE_CHECKING:
     from model.backends.base import Backend, Card
@@ -207,23 +207,35 @@ class Host:
         results = list(self._run(lambda backend: iter((work(backend),)), stop))
         if not results:
             raise BackendError(words.MODEL_STOPPED)
-        return results[0]
+        return cast("Result", results[0])
 
     def stream(
-        self, ask: Callable[[Backend, Callable[[], bool]], Iterator[Event]], stop: threading.Event
-    ) -> Iterator[Event]:
-        """Yields the events of an answer and ends with an `Answer`, also when it was stopped."""
+        self,
+        ask: Callable[[Backend, Callable[[], bool]], Iterator[Event]],
+        stop: threading.Event,
+        patience: float | None = None,
+    ) -> Iterator[Event | None]:
+        """Yields the events of an answer and ends with an `Answer`, also when it was stopped.
+
+        Args:
+            ask: asks the model; gets what tells whether to stop.
+            stop: ends the answer.
+            patience: seconds of silence after which None is yielded, again and again.
+        """
         said, whole = "", False
-        for event in self._run(lambda backend: ask(backend, stop.is_set), stop):
+        for event in self._run(lambda backend: ask(backend, stop.is_set), stop, patience):
             whole = isinstance(event, Answer)
-            said += "" if isinstance(event, Answer) else event.text
+            said += event.text if isinstance(event, Delta) else ""
             yield event
         if not whole:
             yield Answer(said, finish=Finish.CANCELLED)
 
     def _run(
-        self, work: Callable[[Backend], Iterator[Result]], stop: threading.Event
-    ) -> Iterator[Result]:
+        self,
+        work: Callable[[Backend], Iterator[Result]],
+        stop: threading.Event,
+        patience: float | None = None,
+    ) -> Iterator[Result | None]:
         served = self._take(stop)
         results: queue.SimpleQueue[Any] = queue.SimpleQueue()
         threading.Thread(
@@ -233,11 +245,7 @@ class Host:
         ended = False
         try:
             while not ended:
-                try:
-                    result = results.get(timeout=max(0.0, deadline - time.monotonic()))
-                except queue.Empty:
-                    message = words.NO_ANSWER.format(seconds=self._seconds)
-                    raise BackendError(message) from None
+                result = self._next(results, deadline, patience)
                 ended = result is _DONE
                 if isinstance(result, Exception):
                     raise result
@@ -246,6 +254,18 @@ class Host:
         finally:
             if not ended:  # whoever asked has gone away, or waited too long
                 stop.set()
+
+    def _next(
+        self, results: queue.SimpleQueue[Any], deadline: float, patience: float | None
+    ) -> Any:  # noqa: ANN401
+        """Returns what comes next, or None if nothing does for `patience` seconds."""
+        left = max(0.0, deadline - time.monotonic())
+        try:
+            return results.get(timeout=left if patience is None else min(left, patience))
+        except queue.Empty:
+            if time.monotonic() < deadline:
+                return None
+            raise BackendError(words.NO_ANSWER.format(seconds=self._seconds)) from None
 
     def _work(
         self,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from app import handlers, phrases, render, words
+from app import conversation, handlers, phrases, render, words
 from app.conversation import Conversation, View
 from app.samples import Sample
-from model.types import Capability, Finish
+from model.types import Capability, Event, Finish
 from tests.fakes import ANNA, BERT, CAPTION, FakeBackend, last, talking
 
 
@@ -81,12 +84,13 @@ def test_follow_ups_keep_the_picture_encoded(file: Path) -> None:
 
 
 def test_an_answer_streams_and_ends_with_boxes(file: Path) -> None:
-    talk = talking()
+    talk = talking(FakeBackend(pause=0.02))
     talk.open(ANNA, file, "")
     views = list(talk.ask(ANNA, "Describe this picture.", {}, typed=True))
     assert views[0].taken
     assert views[0].running
-    assert views[0].questions == ()
+    assert (views[0].chat or [])[0]["content"].startswith("Describe")
+    assert [view.taken for view in views[1:]] == [False] * len(views[1:])
     end = views[-1]
     assert end.running is False
     assert end.chat is not None
@@ -97,6 +101,41 @@ def test_an_answer_streams_and_ends_with_boxes(file: Path) -> None:
     assert next(box["label"] for box in end.answer["edit"]["boxes"]) == "black and white dog"
     assert end.answer["picture"] == talk.people.desk(ANNA).picture.key  # type: ignore[union-attr]
     assert talk.people.desk(ANNA).exchanges[0].text == CAPTION
+
+
+def test_a_quick_answer_comes_in_one_message(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation, "STREAM_INTERVAL", 60)
+    talk = talking()
+    talk.open(ANNA, file, "")
+    first, end = talk.ask(ANNA, "Describe this picture.", {}, typed=True)
+    assert first.running, "the picture has to be read before"
+    assert not end.taken
+    (only,) = talk.ask(ANNA, "Describe this picture.", {}, typed=True)
+    assert only.taken
+    assert only.trouble == ""
+    assert only.running is False
+    assert only.answer is not None
+
+
+def test_a_slow_answer_is_seen_to_begin(file: Path) -> None:
+    class Silent(FakeBackend):
+        gate = threading.Event()
+
+        def stream(self, *about: Any, **how: Any) -> Iterator[Event]:
+            self.gate.wait(60)
+            return super().stream(*about, **how)
+
+    talk = talking(Silent())
+    talk.open(ANNA, file, "")
+    last(talk.encode(ANNA))
+    views = talk.ask(ANNA, "Describe this picture.", {}, typed=True)
+    first = next(views)
+    assert first.taken
+    assert first.status == (words.STATUS_THINKING, True)
+    Silent.gate.set()
+    end = last(views)
+    assert not end.taken
+    assert end.answer is not None
 
 
 def test_a_click_pins_its_task_and_brings_its_region(file: Path) -> None:

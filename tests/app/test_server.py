@@ -637,6 +637,13 @@ def test_a_taken_port_is_named() -> None:
         server.listen(Settings(host="no such host", port=0))
 
 
+def test_no_answer_waits_for_the_receipt_of_its_head() -> None:
+    with server.listen(Settings(port=0)) as door, socket.create_connection(door.getsockname()):
+        connection, _ = door.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_main_says_why_it_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEIXIS_PORT", "many")
     with pytest.raises(SystemExit, match="Deixis cannot start: DEIXIS_PORT is 'many'"):
