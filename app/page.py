@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from PIL import Image
 
 from app import edits, words
 from app.ask import Ask
@@ -20,7 +21,8 @@ from app.endpoints import Endpoints
 from app.facts import facts
 from app.host import Host
 from app.phrases import escape
-from app.samples import read_samples, thumbnails
+from app.render import data_url
+from app.samples import Sample, read_samples
 from app.serving import Opener, Serving, Told
 from app.session import People, key_of
 from app.takeout import Takeout
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from model.backends.base import Backend
 
 POLL_SECONDS = 0.5
+THUMBNAIL = (160, 120)
 SWAP_SECONDS = 15
 """Between two looks at which model answers, once it is loaded."""
 
@@ -105,6 +108,17 @@ def build(
     host.start()
     teach.work.watch()
     return page
+
+
+def thumbnails(samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    """Returns small pictures of the samples with their titles, for the canvas."""
+    found: list[dict[str, Any]] = []
+    for sample in samples:
+        with Image.open(sample.file) as picture:
+            small = picture.convert("RGB")
+        small.thumbnail(THUMBNAIL)
+        found.append({"title": sample.title, "src": data_url(small)})
+    return found
 
 
 def _open(settings: Settings, name: str, tell: Told) -> Backend:

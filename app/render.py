@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import numpy as np
 import supervision as sv
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from app.intake import resized
 from app.phrases import clip, numbered
@@ -42,7 +43,9 @@ COCO_EDGES = (
 )  # fmt: skip
 """Bones of COCO's person, 1-based as supervision counts."""
 
-_FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"
+_FONT_FILE = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"
+_FILLS = sv.ColorPalette.from_hex(list(PALETTE))
+_INKS = sv.ColorPalette.from_hex([ink(fill) for fill in PALETTE])
 _JOINT_SEEN = 0.3
 
 
@@ -157,10 +160,6 @@ def data_url(picture: Image.Image) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def _palette() -> sv.ColorPalette:
-    return sv.ColorPalette.from_hex(list(PALETTE))
-
-
 def _detections(
     kept: Sequence[tuple[int, Grounding]], size: tuple[int, int]
 ) -> tuple[sv.Detections, list[str]]:
@@ -184,11 +183,11 @@ def _box_annotator(style: Style) -> Any:  # noqa: ANN401
     match style.box:
         case "corner":
             length = max(8, round(16 * style.unit))
-            return sv.BoxCornerAnnotator(_palette(), thickness + 1, corner_length=length)
+            return sv.BoxCornerAnnotator(_FILLS, thickness + 1, corner_length=length)
         case "box":
-            return sv.BoxAnnotator(_palette(), thickness)
+            return sv.BoxAnnotator(_FILLS, thickness)
         case _:
-            return sv.RoundBoxAnnotator(_palette(), thickness, roundness=0.15)
+            return sv.RoundBoxAnnotator(_FILLS, thickness, roundness=0.15)
 
 
 def _draw_labels(
@@ -196,17 +195,24 @@ def _draw_labels(
 ) -> Image.Image:
     best = slice(0, LABELS_DRAWN)
     annotator = sv.RichLabelAnnotator(
-        _palette(),
-        text_color=sv.ColorPalette.from_hex([ink(fill) for fill in PALETTE]),
-        font_path=str(_FONT),
-        font_size=max(9, round(12 * unit)),
+        _FILLS,
+        text_color=_INKS,
         text_padding=max(2, round(3.5 * unit)),
         border_radius=max(2, round(4 * unit)),
         smart_position=True,
     )
+    annotator.font = _font(max(9, round(12 * unit)))
     kept = found[best]
     assert isinstance(kept, sv.Detections)
     return annotator.annotate(scene, kept, labels[best])
+
+
+@lru_cache(maxsize=8)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """Returns the labels' font, which measures a text once; supervision asks three times."""
+    font = ImageFont.truetype(str(_FONT_FILE), size)
+    font.getbbox = lru_cache(maxsize=512)(font.getbbox)  # type: ignore[method-assign]
+    return font
 
 
 def _draw_masks(scene: Image.Image, kept: Sequence[tuple[int, Grounding]]) -> Image.Image:

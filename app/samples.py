@@ -7,12 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from app.render import data_url
-
 ASSETS = Path(__file__).parents[1] / "assets"
-THUMBNAIL = (160, 120)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +43,3 @@ def _sample(folder: Path, item: dict[str, Any]) -> Sample:
     point = None if x is None or y is None else (float(x), float(y))
     file = folder / "samples" / item["file"]
     return Sample(file, item["title"], item["alt"], tuple(item["questions"])[:3], point)
-
-
-def thumbnails(samples: tuple[Sample, ...]) -> list[dict[str, Any]]:
-    """Returns small pictures of the samples with their titles, for the canvas."""
-    found: list[dict[str, Any]] = []
-    for sample in samples:
-        with Image.open(sample.file) as picture:
-            small = picture.convert("RGB")
-        small.thumbnail(THUMBNAIL)
-        found.append({"title": sample.title, "src": data_url(small)})
-    return found

@@ -94,7 +94,7 @@ def test_samples_without_their_file_are_left_out(tmp_path: Path) -> None:
     (sample,) = samples.read_samples(tmp_path)
     assert sample.questions == ("1", "2", "3")
     assert sample.point is None
-    (thumbnail,) = samples.thumbnails((sample,))
+    (thumbnail,) = page.thumbnails((sample,))
     assert thumbnail["src"].startswith("data:image/jpeg")
 
 
