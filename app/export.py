@@ -1,4 +1,4 @@
-# Over 300 lines: five formats of one conversation, two lines too many.
+# Over 300 lines: five formats of one conversation, five lines too many.
 """What a person takes home: COCO JSON, JSONL of examples, CSV, an offline page, a drawn picture.
 
 All of it starts from `Entry`s: a turn with the name and size of its picture. Names, questions and
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from app import render
+from app import render, words
 from app.phrases import numbered, phrase_html
 from app.theme import colour, ink
 from model.turns import example_to_json, mask_to_rle
@@ -234,7 +234,7 @@ def annotated(
 
 
 def offline_page(
-    entries: Sequence[Entry], pictures: Mapping[str, Image.Image], title: str = "Deixis"
+    entries: Sequence[Entry], pictures: Mapping[str, Image.Image], title: str = words.NAME
 ) -> str:
     """Returns one HTML file that needs no network: pictures inside, phrases and boxes linked.
 
@@ -254,6 +254,7 @@ def offline_page(
     for marker, text in (
         ("policy", "; ".join((*policy, f"script-src 'sha256-{digest}'"))),
         ("title", html.escape(title)),
+        ("foot", html.escape(words.EXPORT_FOOT)),
         ("sections", "".join(sections)),
     ):
         template = template.replace(f"<!--{marker}-->", text)

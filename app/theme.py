@@ -123,6 +123,8 @@ def _theme() -> themes.Base:
         link_text_color="*primary_600",
         link_text_color_dark="*primary_300",
         block_shadow="none",
+        checkbox_border_color="*neutral_500",
+        checkbox_border_color_dark="*neutral_400",
     )
 
 

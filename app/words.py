@@ -149,6 +149,7 @@ EXPORT_FORMS = (
     ("The answer on display, drawn (JPEG)", "jpeg"),
 )
 EXPORT_BUTTON = "Make the file"
+EXPORT_FOOT = "Made with Deixis. Point at a phrase or a box: the other lights up."
 MAKING_FILE = "Making the file …"
 EXPORT_FILE = "Your file"
 NOTHING_TO_EXPORT = "There is nothing to take home yet; ask something, or save an example."
@@ -197,7 +198,10 @@ CANVAS: dict[str, str] = {
     "empty_title": "Drop a picture here",
     "empty_text": "or paste one, press Picture, or try a sample below",
     "picture_alt": "The picture being talked about",
-    "stage": "Picture. Choose a tool, then click or drag; arrow keys go through the boxes.",
+    "stage": "Picture. Choose a tool, then click or drag; arrow keys go through the boxes, and "
+    "Enter points by keyboard.",
+    "aim": "Arrows move the cross, with Shift a little; Enter puts it down, with Shift to rule "
+    "out; Escape takes it away.",
     "samples": "Try a picture",
     "reading": "Reading the picture …",
     "not_a_picture": "This is not a picture. Send JPEG, PNG, WebP, GIF, BMP or TIFF.",

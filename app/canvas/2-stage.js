@@ -1,4 +1,4 @@
-// How the stage looks: zoom and pan, the marks, the box that is lit up.
+// How the stage looks: zoom and pan, the marks, the box that is lit up, the words that are played.
 // The boxes of an answer are part of the picture that Python draws; only what is alive is drawn
 // here, in screen pixels, so lines keep their width at every zoom.
 const NS = 'http://www.w3.org/2000/svg';
@@ -95,6 +95,7 @@ function paint() {
   for (const mark of state.editing ? [] : state.marks) paintMark(mark);
   paintTrace();
   paintHint();
+  paintAim();
   placeMenu();
 }
 
@@ -241,4 +242,35 @@ function placeMenu() {
   const most = stage.clientWidth - menu.offsetWidth - 6;
   menu.style.left = clamp(left - menu.offsetWidth / 2, 6, Math.max(6, most)) + 'px';
   menu.style.top = clamp(top, 6, stage.clientHeight - menu.offsetHeight - 6) + 'px';
+}
+
+// --- the word trace: where each word of the answer looks, one after the other ---------------------
+let trace = null; // {words, at, timer}
+
+function paintTrace() {
+  if (!trace) return;
+  trace.words.slice(0, trace.at + 1).forEach((word, index) => {
+    if (trace.at - index > 4) return;
+    const now = index === trace.at;
+    rectangle(word.box, { class: 'dx-word' + (now ? ' dx-on' : ''), rx: 4,
+      opacity: 1 - (trace.at - index) * 0.2 });
+    if (now) tag(word.text, word.box, 'dx-word-tag');
+  });
+}
+
+function play() {
+  const running = trace;
+  if (running) clearInterval(running.timer);
+  trace = null;
+  const answer = state.answers.get(state.shown);
+  if (!running && answer) {
+    trace = { words: answer.words, at: 0 };
+    trace.timer = setInterval(() => {
+      trace.at += 1;
+      if (trace.at >= trace.words.length || !element.isConnected) return play();
+      draw();
+    }, 420);
+  }
+  playButton.textContent = say(trace ? 'stop' : 'play');
+  draw();
 }

@@ -1,5 +1,4 @@
-// Over 300 lines: every tool shares the state of one gesture.
-// What hands do: mouse, touch and keyboard become marks, zoom and selections.
+// What hands do: mouse and touch become marks, zoom and selections.
 const LONG_PRESS = 500;
 const SLACK = 7; // screen pixels a finger may slip and still mean a click
 const pointers = new Map();
@@ -10,6 +9,7 @@ let spaceHeld = false;
 function setTool(tool) {
   if (correcting && !EDIT_TOOLS.includes(tool)) return;
   state.tool = tool;
+  aim = null;
   stage.dataset.tool = tool;
   for (const button of element.querySelectorAll('[data-tool]')) {
     if (button === stage) continue;
@@ -102,6 +102,7 @@ function startDraw(event, place) {
 
 function down(event) {
   if (!state.picture || event.target.closest('button')) return;
+  aim = null;
   pointers.set(event.pointerId, event);
   stage.focus({ preventScroll: true });
   if (pointers.size === 2) return startPinch();
@@ -257,55 +258,3 @@ stage.addEventListener('wheel', (event) => {
   else return;
   event.preventDefault();
 }, { passive: false });
-
-const TOOL_KEYS = { v: 'select', p: 'point', b: 'box', s: 'scribble', m: 'mask' };
-const PANS = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40], ArrowDown: [0, -40] };
-const KEYS = {
-  '+': () => zoom(1.4), '=': () => zoom(1.4), '-': () => zoom(1 / 1.4), 0: fit,
-  Delete: removeSelected, Backspace: removeSelected,
-  Escape: () => { state.selected = state.menu = ''; pin(null); heat(null); commit(); },
-  ']': () => step(1), '[': () => step(-1),
-  Enter: () => state.editing && focusLabel(),
-  n: nextPicture,
-};
-
-function removeSelected() {
-  if (state.editing) removeEdit(state.selected);
-  else if (markNamed(state.selected)) removeMark(state.selected);
-}
-
-/** Lights up the next box of the answer, for people without a mouse. */
-function step(by) {
-  if (state.editing) return stepEdit(by);
-  const boxes = boxesShown();
-  if (!boxes.length) return heard(say('none_found'));
-  const now = boxes.findIndex((item) => state.pinned && item.g === state.pinned.g
-    && item.index === state.pinned.index);
-  const next = now < 0 ? (by > 0 ? 0 : boxes.length - 1) : (now + by + boxes.length) % boxes.length;
-  const box = boxes[next];
-  pin({ exchange: state.shown, g: box.g, index: box.index });
-  heard(say('found', { number: next + 1, all: boxes.length, label: box.label,
-    score: ' ' + box.score.toFixed(2) }));
-}
-
-function key(event) {
-  if (['INPUT', 'TEXTAREA', 'SELECT'].includes(event.target.tagName)) return;
-  const command = event.ctrlKey || event.metaKey;
-  let act = null;
-  if (command && event.key.toLowerCase() === 'z') {
-    act = () => (event.shiftKey ? travel(future, past) : travel(past, future));
-  } else if (command && event.key.toLowerCase() === 'y') act = () => travel(future, past);
-  else if (command || event.altKey) return;
-  else if (TOOL_KEYS[event.key]) act = () => setTool(TOOL_KEYS[event.key]);
-  else if (state.editing && event.target === stage && PANS[event.key] && nudge(event)) act = () => {};
-  else if (event.target === stage && PANS[event.key]) {
-    const forward = ['ArrowRight', 'ArrowDown'].includes(event.key) ? 1 : -1;
-    act = () => (view.fitted ? step(forward) : pan(...PANS[event.key]));
-  } else if (event.key === ' ' && event.target === stage) act = () => { spaceHeld = true; };
-  else act = KEYS[event.key];
-  if (!act) return;
-  act();
-  event.preventDefault();
-}
-root.addEventListener('keydown', key);
-root.addEventListener('keyup', (event) => { if (event.key === ' ') spaceHeld = false; });

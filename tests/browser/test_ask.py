@@ -37,92 +37,6 @@ def test_a_click_names_the_thing_and_draws_its_box(visit: Visits) -> None:
     assert me.evaluate("document.querySelector('.dx-picture').src.length") > 10_000
 
 
-def test_right_click_rules_out_and_asks_again(visit: Visits) -> None:
-    me = visit()
-    me.open_sample()
-    me.click(0.2, 0.2, button="right")
-    assert "First click" in me.see(".dx-notice").inner_text()
-    me.click(0.4, 0.5)
-    me.answered()
-    me.click(0.6, 0.8, button="right")
-    me.answered(2)
-    assert me.count(".dx-minus") == 1
-    assert me.count(".dx-name") == 1
-
-
-@pytest.mark.parametrize("zooms", [0, 3])
-def test_a_drawn_box_is_exact_at_every_zoom(visit: Visits, zooms: int) -> None:
-    me = visit()
-    me.open_sample(1)
-    for _ in range(zooms):
-        me.page.click("[data-act=zoom_in]")
-    me.take("box")
-    box = (0.42, 0.45, 0.6, 0.58)
-    me.drag(box[:2], box[2:])
-    me.page.click(".dx-menu .dx-first")
-    me.answered()
-    me.page.hover(".ph.g1")
-    me.see(".dx-lit")
-    (lit,) = me.lit()
-    frame = me.frame()
-    for key, side, size in zip(
-        ("x0", "y0", "x1", "y1"), box, (frame["width"], frame["height"]) * 2, strict=True
-    ):
-        assert abs(lit[key] - side) * size <= 1.5, key
-
-
-def test_scribble_and_brush_are_marks_too(visit: Visits) -> None:
-    me = visit()
-    me.open_sample()
-    me.take("scribble")
-    me.drag((0.3, 0.3), (0.4, 0.5), (0.5, 0.4))
-    me.page.click(".dx-menu .dx-first")
-    me.answered()
-    me.take("mask")
-    me.drag((0.6, 0.6), (0.7, 0.7))
-    me.page.click(".dx-menu button:has-text('Segment')")
-    me.answered(2)
-    assert me.count(".dx-name") == 2
-    assert "Segment @2." in me.page.locator("#chat .user.message").last.inner_text()
-
-
-def test_undo_redo_delete_and_clear(visit: Visits) -> None:
-    me = visit()
-    me.open_sample()
-    me.take("box")
-    me.drag((0.1, 0.1), (0.3, 0.3))
-    me.drag((0.5, 0.5), (0.7, 0.7))
-    me.await_count(".dx-name", 2)
-    me.page.keyboard.press("Control+z")
-    me.await_count(".dx-name", 1)
-    me.page.keyboard.press("Control+Shift+z")
-    me.await_count(".dx-name", 2)
-    me.take("select")
-    me.click(0.6, 0.6)
-    me.page.keyboard.press("Delete")
-    me.await_count(".dx-name", 1)
-    me.page.click("[data-act=clear]")
-    me.await_count(".dx-name", 0)
-    me.page.click("[data-act=undo]")
-    me.await_count(".dx-name", 1)
-
-
-def test_a_mark_can_be_moved_and_resized(visit: Visits) -> None:
-    me = visit()
-    me.open_sample()
-    me.take("box")
-    me.drag((0.2, 0.2), (0.4, 0.4))
-    me.take("select")
-    me.drag((0.3, 0.3), (0.4, 0.4))
-    me.drag((0.5, 0.5), (0.6, 0.7))
-    me.page.click(".dx-menu .dx-first")
-    me.answered()
-    me.page.hover(".ph.g1")
-    me.see(".dx-lit")
-    (lit,) = me.lit()
-    assert [round(lit[key], 2) for key in ("x0", "y0", "x1", "y1")] == [0.3, 0.3, 0.6, 0.7]
-
-
 def test_phrases_and_boxes_light_each_other_up(visit: Visits) -> None:
     me = visit()
     me.open_sample()
@@ -278,27 +192,6 @@ def test_the_words_can_be_played(visit: Visits) -> None:
     me.await_count(".dx-word", 0)
 
 
-def test_everything_works_by_keyboard(visit: Visits) -> None:
-    me = visit()
-    me.open_sample()
-    me.ask("Describe this picture.")
-    me.answered()
-    me.page.focus(".dx-stage")
-    me.page.keyboard.press("ArrowRight")
-    me.see(".dx-lit")
-    assert "1 of 4" in me.evaluate("document.querySelector('.dx-heard').textContent")
-    me.page.keyboard.press("Escape")
-    me.await_count(".dx-lit", 0)
-    me.page.keyboard.press("b")
-    assert me.page.get_attribute("[data-tool=box]", "aria-pressed") == "true"
-    before = me.frame()["width"]
-    me.page.keyboard.press("+")
-    me.page.wait_for_function(
-        f"document.querySelector('.dx-picture').getBoundingClientRect().width > {before + 5}"
-    )
-    me.page.keyboard.press("0")
-
-
 def test_what_is_asked_while_the_line_closes_is_answered_at_once(visit: Visits) -> None:
     me = visit()
     me.open_sample()
@@ -313,41 +206,3 @@ def test_what_is_asked_while_the_line_closes_is_answered_at_once(visit: Visits) 
         closed[0]()
     assert nudge.value.post_data_json["event_data"] == {}  # not the clock that looks now and then
     me.answered(2)
-
-
-def test_a_finger_taps_and_presses_long(visit: Visits) -> None:
-    me = visit(390, 844, phone=True)
-    me.page.locator(".dx-samples button").first.tap()
-    me.see(".dx-status", "encoded")
-    me.page.touchscreen.tap(*me.place(0.4, 0.5))
-    me.answered()
-    assert me.count(".dx-plus") == 1
-    x, y = me.place(0.6, 0.7)
-    touch = {"pointerId": 7, "pointerType": "touch", "isPrimary": True, "clientX": x, "clientY": y}
-    me.page.dispatch_event(".dx-stage", "pointerdown", {**touch, "bubbles": True})
-    me.await_count(".dx-minus", 1)
-    me.page.dispatch_event(".dx-stage", "pointerup", {**touch, "bubbles": True})
-    me.answered(2)
-
-
-def test_two_fingers_zoom_and_one_moves(visit: Visits) -> None:
-    me = visit(390, 844, phone=True)
-    before = me.frame()
-    touch = me.page.context.new_cdp_session(me.page)
-
-    def fingers(kind: str, *places: tuple[float, float]) -> None:
-        points = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(places)]
-        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-
-    (x, y), gap = me.place(0.5, 0.5), 30
-    fingers("touchStart", (x - gap, y), (x + gap, y))
-    for wide in (40, 60, 80):
-        fingers("touchMove", (x - wide, y), (x + wide, y))
-    fingers("touchEnd")
-    me.page.wait_for_function(
-        "w => document.querySelector('.dx-picture').getBoundingClientRect().width > w",
-        arg=2 * before["width"],
-        timeout=PATIENCE,
-    )
-    assert me.count(".dx-name") == 0
-    assert me.place(0.5, 0.5) == pytest.approx((x, y), abs=8)

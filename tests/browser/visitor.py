@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page, Route
+    from playwright.sync_api import CDPSession, Locator, Page, Route
 
 PATIENCE = 60_000
 """Milliseconds to wait for what will surely come; machines are shared."""
@@ -22,12 +22,14 @@ class Visitor:
         errors: what the console complained about.
         outside: addresses elsewhere that the page asked for.
         sample: index of the sample that was opened last.
+        touch: the line by which fingers are put down.
     """
 
     page: Page
     errors: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
     sample: int | None = None
+    touch: CDPSession | None = None
 
     def arrive(self, site: str, theme: str = "light") -> None:
         """Opens the page and waits until the model and the first sample are there."""
@@ -169,6 +171,13 @@ class Visitor:
         for place in places[1:]:
             self.page.mouse.move(*self.place(*place), steps=steps)
         self.page.mouse.up()
+
+    def fingers(self, kind: str, *places: tuple[float, float]) -> None:
+        """Puts fingers down (touchStart), moves them (touchMove) or lifts them (touchEnd)."""
+        if self.touch is None:
+            self.touch = self.page.context.new_cdp_session(self.page)
+        points = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(places)]
+        self.touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
     def ask(self, text: str) -> None:
         """Types a question and sends it."""

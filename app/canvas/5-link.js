@@ -88,9 +88,10 @@ listen('keydown', (node, event) => {
   }
 });
 
-/** Keeps a phrase lit; a phrase of an older answer brings that answer back. */
+/** Keeps a phrase lit until the next tap; a phrase of an older answer brings that answer back. */
 function tap(target) {
   const again = state.pinned && same({ ...state.pinned, index: null }, target);
+  if (again) state.hot = null; // also under a finger, which never leaves
   pin(again ? null : target);
   if (target.exchange !== state.shown) trigger('recalled', { exchange: target.exchange, screen: screen() });
 }
