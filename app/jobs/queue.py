@@ -237,6 +237,8 @@ class Jobs:
         process = find(job) if exit_code is None else None
         if process is None and isinstance(child, Bursts) and exit_code is None:
             return job  # between two bursts
+        if process is None and exit_code is None and child is not None:
+            exit_code = child.poll()  # it ended between the two looks
         if process is not None:
             if job.stop_asked is not None and time.time() > job.stop_asked + self._grace:
                 kill(process)

@@ -153,6 +153,21 @@ def test_a_refusal_is_told_in_the_runs_own_words(jobs: Jobs) -> None:
     assert job.message == "error: the data set is empty; import another."
 
 
+def test_a_run_that_ends_between_two_looks_keeps_its_exit_code(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = jobs.submit("train", {"name": "refuse"})
+    jobs.refresh()
+    child = jobs._children[job.id]
+    assert isinstance(child, subprocess.Popen)
+    child.wait(60)
+    looks = iter([None])  # at the first one it still ran
+    poll = child.poll
+    monkeypatch.setattr(child, "poll", lambda: next(looks, poll()))
+    jobs.refresh()
+    assert (jobs.get(job.id).state, jobs.get(job.id).exit_code) == (State.FAILED, 1)
+
+
 def test_progress_is_read_from_where_one_left_off(jobs: Jobs, tmp_path: Path) -> None:
     job = jobs.submit("train", {"out": tmp_path / "gate"})
     _started(jobs, job)
