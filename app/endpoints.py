@@ -191,7 +191,7 @@ class Endpoints:
         except (TypeError, KeyError, ValueError) as error:
             raise RecordError(words.ANSWER_FOREIGN) from error
         image = self._read(picture).image
-        return render.annotate(image, parsed, _score(threshold) or 0.0, render.Style(style))
+        return render.annotate(image, parsed, _score(threshold) or 0.0, _style(style))
 
     # --- shared ----------------------------------------------------------------------------------
 
@@ -262,6 +262,15 @@ def _score(threshold: float | None) -> float | None:
     if threshold is not None and not 0 <= threshold <= 1:
         raise QuestionError(words.THRESHOLD_WRONG.format(threshold=threshold))
     return threshold
+
+
+def _style(name: object) -> render.Style:
+    """Returns how boxes look; raises QuestionError if there is no such look."""
+    styles = [style for _, style in words.STYLE_CHOICES]
+    if name not in styles:
+        told = words.STYLE_WRONG.format(style=phrases.clip(repr(name)), styles=", ".join(styles))
+        raise QuestionError(told)
+    return render.Style(str(name))
 
 
 def _names(names: object) -> Sequence[str]:

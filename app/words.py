@@ -321,6 +321,7 @@ REQUEST_VALUE = "A value"
 PICTURE_MISSING = "No picture came along; send one as a file."
 NO_QUESTION = "The question is empty; ask something."
 THRESHOLD_WRONG = "The threshold is {threshold}; scores lie between 0 and 1."
+STYLE_WRONG = "There is no style {style}; choose one of {styles}."
 NAMES_WRONG = 'The names are {given}; send a list of texts, such as ["dog", "cup"].'
 NAMES_COUNT = "{count} names are to be found; send between 1 and {limit}."
 ANSWER_FOREIGN = "The answer is not what these endpoints give; send one of theirs unchanged."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,12 +12,17 @@ import gradio as gr
 import pytest
 from PIL import Image
 
+from app import render
+from app.correcting import Correcting
+from app.corrections import Corrections
 from app.endpoints import Endpoints, _told, result
 from app.session import COOKIE
+from app.settings import Settings
+from app.takeout import Takeout
 from model.errors import DeixisError, QuestionError, RecordError, RegionError
 from model.turns import answer_from_json
 from model.types import Answer, Box, Finish, Grounding, Phrase, Size
-from tests.fakes import FakeBackend, talking
+from tests.fakes import ANNA, FakeBackend, last, talking
 
 REQUEST: Any = SimpleNamespace(cookies={COOKIE: "anna"}, session_hash="program")
 
@@ -74,6 +80,22 @@ def test_an_answer_can_be_drawn(calls: Endpoints, file: str) -> None:
     assert answer_from_json(answer).text == answer["text"]
 
 
+@pytest.mark.parametrize("style", ["box", "rounded", "corner"])
+def test_page_file_and_program_draw_alike(calls: Endpoints, tmp_path: Path, style: str) -> None:
+    path = tmp_path / "picture.png"
+    Image.linear_gradient("L").convert("RGB").save(path)
+    talk = calls.talk
+    talk.open(ANNA, path, "picture")
+    last(talk.ask(ANNA, "Describe this picture.", {}))
+    shown = (talk.restyle(ANNA, style, heat=False).answer or {})["src"]
+    drawn = calls.draw(str(path), calls.caption(str(path), REQUEST), style, 0.3)
+    assert render.data_url(drawn) == shown
+    work = Correcting(talk, Corrections(Settings(corrections=tmp_path / "corrections")))
+    content, _ = Takeout(work).content(ANNA, "talk", "png")
+    with Image.open(BytesIO(content)) as taken:
+        assert taken.tobytes() == drawn.tobytes()
+
+
 BAD: list[tuple[str, tuple[Any, ...], type[DeixisError]]] = [
     ("ask", ("", [], None), QuestionError),
     ("ask", ("x" * 3000, [], None), QuestionError),
@@ -102,6 +124,8 @@ def test_without_a_picture_nothing_is_called(calls: Endpoints, file: str) -> Non
         calls.caption("", REQUEST)
     with pytest.raises(RecordError):
         calls.draw(file, {"text": 7, "groundings": [{}]}, "box", None)
+    with pytest.raises(QuestionError, match="no style 'round'; choose one of box, rounded, corner"):
+        calls.draw(file, calls.caption(file, REQUEST), "round", None)
 
 
 def test_programs_read_refusals_as_sentences(calls: Endpoints, file: str) -> None:

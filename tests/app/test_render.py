@@ -64,6 +64,23 @@ def test_labels_add_the_number_words_and_score() -> None:
     assert changed(with_label).sum() > changed(without).sum() + 200
 
 
+def test_labels_of_boxes_in_one_place_do_not_cover_each_other() -> None:
+    plate = np.array([int(theme.PALETTE[1][i : i + 2], 16) for i in (1, 3, 5)])
+
+    def seen(answer: Answer) -> int:
+        drawn = np.asarray(render.annotate(GREY, answer, style=Style(side=400, unit=1.0)))
+        return int((drawn == plate).all(2).sum())
+
+    low, high = Box(0.25, 0.28, 0.75, 0.75), Box(0.25, 0.25, 0.75, 0.75)
+    far = Box(0.3, 0.8, 0.8, 0.95)
+    beside, together = (
+        seen(Answer("", (Grounding(Phrase("dog"), (other,), (0.8,)),
+                         Grounding(Phrase("cat"), (low,), (0.7,)))))
+        for other in (far, high)
+    )  # fmt: skip
+    assert together > 0.7 * beside
+
+
 @pytest.mark.parametrize("label", ["", "犬" * 300, "<b>\x00\x1b", "a\nb", "🐕", "עברית"])
 def test_no_label_breaks_the_drawing(label: str) -> None:
     answer = Answer("", (Grounding(Phrase(label), (BOX,), (0.5,)),))
