@@ -65,20 +65,19 @@ def test_labels_add_the_number_words_and_score() -> None:
 
 
 def test_labels_of_boxes_in_one_place_do_not_cover_each_other() -> None:
-    plate = np.array([int(theme.PALETTE[1][i : i + 2], 16) for i in (1, 3, 5)])
+    fill = np.array(ORANGE)
 
-    def seen(answer: Answer) -> int:
-        drawn = np.asarray(render.annotate(GREY, answer, style=Style(side=400, unit=1.0)))
-        return int((drawn == plate).all(2).sum())
+    def seen(*found: Grounding, labels: bool = True) -> int:
+        """Returns how many pixels have the colour of the first one."""
+        style = Style(labels=labels, side=400, unit=1.0)
+        return int(
+            (np.asarray(render.annotate(GREY, Answer("", found), style=style)) == fill).all(2).sum()
+        )
 
-    low, high = Box(0.25, 0.28, 0.75, 0.75), Box(0.25, 0.25, 0.75, 0.75)
-    far = Box(0.3, 0.8, 0.8, 0.95)
-    beside, together = (
-        seen(Answer("", (Grounding(Phrase("dog"), (other,), (0.8,)),
-                         Grounding(Phrase("cat"), (low,), (0.7,)))))
-        for other in (far, high)
-    )  # fmt: skip
-    assert together > 0.7 * beside
+    plate = seen(DOG) - seen(DOG, labels=False)
+    cat = Grounding(Phrase("cat"), (BOX,), (0.7,))
+    assert seen(DOG, cat, labels=False) == 0, "its box lies on the dog's"
+    assert seen(DOG, cat) > 0.8 * plate
 
 
 @pytest.mark.parametrize("label", ["", "犬" * 300, "<b>\x00\x1b", "a\nb", "🐕", "עברית"])
