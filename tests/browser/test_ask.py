@@ -70,6 +70,29 @@ def test_a_phrase_of_an_older_answer_brings_it_back(visit: Visits) -> None:
     me.await_count(".dx-lit", 1)
 
 
+def test_the_look_is_chosen_in_the_settings(visit: Visits) -> None:
+    me = visit()
+    me.ask("Describe this picture.")
+    me.answered()
+    shown = "document.querySelector('.dx-picture').src"
+    seen = [me.evaluate(shown)]
+    me.page.click("#settings button")
+    for choice in ("Box", "Corners", "Heat map of the words"):
+        me.page.click(f"#settings label:has-text('{choice}')")
+        me.page.wait_for_function(f"last => {shown} !== last", arg=seen[-1], timeout=PATIENCE)
+        seen.append(me.evaluate(shown))
+    assert len(set(seen)) == 4
+
+
+def test_how_fast_a_click_is_answered_is_told_before_the_next(visit: Visits) -> None:
+    me = visit()
+    me.click(0.4, 0.5)
+    me.answered()
+    assert "click answered in" in me.text(".dx-status")
+    me.open_sample(1)
+    me.see(".dx-status", "a click answers in")
+
+
 def test_the_threshold_filters_at_once(visit: Visits) -> None:
     me = visit()
     me.open_sample()

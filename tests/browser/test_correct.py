@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app import words
 from tests.browser.conftest import Visits
 from tests.browser.test_pictures import picture
 from tests.browser.visitor import PATIENCE, Visitor
@@ -166,15 +167,40 @@ def test_leaving_shows_the_answer_again(visit: Visits) -> None:
     me.answered(2)
 
 
-def test_the_conversation_is_taken_home(visit: Visits, tmp_path: Path) -> None:
+def test_boxes_are_moved_and_resized_by_mouse_and_labels_suggested(visit: Visits) -> None:
+    me = correcting(visit)
+    frame = me.frame()
+    me.take("box")
+    me.drag((0.8, 0.8), (0.9, 0.9))
+    me.see(".dx-menu input").fill("shoe")
+    offered = me.evaluate("[...document.querySelectorAll('#dx-labels option')].map(o => o.value)")
+    assert offered == ["dog", "person", "frisbee"]
+    assert me.page.get_attribute(".dx-menu input", "list") == "dx-labels"
+    me.page.keyboard.press("Enter")
+    me.drag((0.85, 0.85), (0.8, 0.8))  # its middle
+    me.drag((0.85, 0.85), (0.9, 0.95))  # its corner
+    box = me.page.locator(".dx-edit").last.bounding_box()
+    assert box is not None
+    x, y = me.place(0.75, 0.75)
+    assert (box["x"], box["y"]) == pytest.approx((x, y), abs=3)
+    assert box["width"] == pytest.approx(0.15 * frame["width"], abs=4)
+    assert box["height"] == pytest.approx(0.2 * frame["height"], abs=4)
+
+
+def test_the_conversation_is_taken_home_in_every_form(visit: Visits, tmp_path: Path) -> None:
     me = correcting(visit)
     me.page.click("#takeout button:has-text('Take home')")
-    me.page.click("button:has-text('Make the file')")
-    with me.page.expect_download(timeout=PATIENCE) as download:
-        me.page.click("#takeout a[download], #takeout .download-link, #takeout a")
-    file = tmp_path / "coco.json"
-    download.value.save_as(file)
-    assert len(json.loads(file.read_text())["annotations"]) == 4
+    names = {"coco": "deixis-coco.json", "jsonl": "deixis-turns.jsonl", "csv": "deixis-boxes.csv"}
+    for label, form in words.EXPORT_FORMS:
+        me.page.click("#takeout input[role=combobox]")
+        me.page.click(f"ul[role=listbox] li:has-text('{label}')")
+        me.page.click("button:has-text('Make the file')")
+        link = me.see(f"#takeout a[download='{names.get(form, f'deixis.{form}')}']")
+        with me.page.expect_download(timeout=PATIENCE) as download:
+            link.click()
+        download.value.save_as(tmp_path / form)
+        assert (tmp_path / form).stat().st_size > 100, form
+    assert len(json.loads((tmp_path / "coco").read_text())["annotations"]) == 4
 
 
 def test_many_pictures_are_gone_through_by_keyboard(visit: Visits) -> None:
