@@ -69,12 +69,16 @@ class Letterbox:
 
     def pixels(self, picture: Image.Image, side: int) -> Tensor:
         """Returns the picture on a canvas of `side` pixels: float32[3, side, side], BGR, 0–255."""
+        return self.canvas(picture, side).float()
+
+    def canvas(self, picture: Image.Image, side: int) -> Tensor:
+        """Returns the same in bytes, uint8[3, side, side]."""
         width, height = self.width * side // self.side, self.height * side // self.side
         small = np.asarray(resize(picture, width, height))
         canvas = np.full((side, side, 3), PAD, np.uint8)
         top, left = (side - height) // 2, (side - width) // 2
         canvas[top : top + height, left : left + width] = small[:, :, ::-1]
-        return torch.from_numpy(canvas.transpose(2, 0, 1).astype(np.float32))
+        return torch.from_numpy(np.ascontiguousarray(canvas.transpose(2, 0, 1)))
 
     def mask_to_canvas(self, mask: NDArray[np.bool_], side: int) -> Tensor:
         """Returns a picture's mask bool[H, W] as its coverage of a grid, float32[side, side]."""

@@ -75,6 +75,10 @@ class Sight:
         return replace(self, **changed)
 
 
+UNSEEN = Sight(*(torch.empty(0) for _ in fields(Sight)))
+"""Stands in a batch until its pictures are looked at."""
+
+
 class Vision(nn.Module):
     """The trunk, looked through at several scales."""
 
@@ -121,19 +125,19 @@ class Vision(nn.Module):
         config = self.config
         classes = cells.class_logits.max(-1)
         best = F.logsigmoid(classes.values) + F.logsigmoid(cells.objectness_logits)
-        rows, valid = [], []
-        for scores, labels, places in zip(best, classes.indices, cells.boxes, strict=True):
-            top = scores.topk(min(CANDIDATES, len(scores))).indices
-            # Boxes of different classes are moved apart, so that only one class competes.
-            apart = places[top] + 4.0 * labels[top, None]
-            top = top[boxes.suppress(apart, scores[top], config.same_class_iou, len(top))]
-            kept = top[
-                boxes.suppress(places[top], scores[top], config.any_class_iou, config.num_proposals)
-            ]
-            missing = config.num_proposals - len(kept)
-            rows.append(F.pad(kept, (0, missing)))
-            valid.append(torch.arange(config.num_proposals, device=kept.device) < len(kept))
-        return torch.stack(rows), torch.stack(valid)
+        top = best.topk(min(CANDIDATES, best.shape[1])).indices
+        places = cells.boxes.gather(1, top.unsqueeze(-1).expand(-1, -1, 4))
+        labels = classes.indices.gather(1, top)
+        overlap = boxes.pairwise_iou(places, places)
+        alike = labels.unsqueeze(1) == labels.unsqueeze(2)
+        kept = boxes.unsuppressed((overlap > config.same_class_iou) & alike)
+        if config.any_class_iou < 1:
+            kept = boxes.unsuppressed(overlap > config.any_class_iou, kept)
+        first = (~kept).byte().argsort(dim=1, stable=True)[:, : config.num_proposals]
+        valid = kept.gather(1, first)
+        missing = config.num_proposals - first.shape[1]
+        rows = top.gather(1, first).masked_fill(~valid, 0)
+        return F.pad(rows, (0, missing)), F.pad(valid, (0, missing))
 
 
 def merge(looks: list[Cells], sides: tuple[int, ...]) -> Cells:

@@ -51,6 +51,11 @@ class Collator:
         self._config = config
         self._class_of = {name: number for number, name in enumerate(config.classes)}
 
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Of the canvases on which the pictures of its lessons are looked at."""
+        return self._config.trunk.sides
+
     def __call__(self, lessons: Sequence[Lesson], sight: Sight) -> tuple[Batch, Targets]:
         """Returns the batch and its targets; what would not fit is left out."""
         config = self._config

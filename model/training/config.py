@@ -78,6 +78,7 @@ class Recipe(Section):
         views: how pictures are changed, where they are not cached.
         noise: how far proposals are moved, as shares of their size; see `denoising`.
         checkpointing: forget the language model's activations and compute them twice.
+        grows: whether a checkpoint to go on from is given the layers and the canvas of `model`.
     """
 
     seed: int = 0
@@ -98,6 +99,7 @@ class Recipe(Section):
     views: ViewConfig = field(default_factory=lambda: ViewConfig(windows=0.0))
     noise: float = 0.0
     checkpointing: bool = False
+    grows: bool = False
 
 
 MODES = ("full", "lora", "decoders")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch import Tensor
 from model.batch import Batch
 from model.records import Record
 from model.tokens import Vocabulary
-from model.training.collate import Collator, Lesson
+from model.training.collate import Collator
 from model.training.config import Stage
 from model.training.denoising import shaken
 from model.training.features import FeatureStore
@@ -29,10 +29,15 @@ from model.vlm import DeixisModel
 class Course(Protocol):
     """What the loop trains on."""
 
-    def loss(
-        self, model: DeixisModel, stage: Stage, chance: random.Random, count: int
-    ) -> tuple[Tensor, dict[str, float]]:
-        """Returns the loss of `count` pictures, drawn by `chance` alone, and its parts."""
+    def draw(self, stage: Stage, chance: random.Random, count: int) -> Any:  # noqa: ANN401
+        """Returns lessons about `count` pictures, drawn by `chance` alone; the model is not used.
+
+        Other processes may do this ahead of time.
+        """
+        ...
+
+    def loss(self, model: DeixisModel, drawn: Any) -> tuple[Tensor, dict[str, float]]:  # noqa: ANN401
+        """Returns the loss of what was drawn, and its parts."""
         ...
 
 
@@ -60,15 +65,8 @@ class CachedCourse:
         self._schools, self._losses, self._noise = schools, losses, noise
         self._collate = Collator(vocabulary, model.tree)
 
-    def loss(
-        self, model: DeixisModel, stage: Stage, chance: random.Random, count: int
-    ) -> tuple[Tensor, dict[str, float]]:
-        """Returns the loss of pictures drawn by the shares of their schools."""
-        batch, targets = self._collate(*self._draw(stage, chance, count))
-        return loss_of(model, batch, targets, self._losses)
-
-    def _draw(self, stage: Stage, chance: random.Random, count: int) -> tuple[list[Lesson], Sight]:
-        """Returns lessons about some pictures and their sight, half of them mirrored."""
+    def draw(self, stage: Stage, chance: random.Random, count: int) -> tuple[Batch, Targets]:
+        """Returns pictures drawn by the shares of their schools, half of them mirrored."""
         shares = [school.share for school in self._schools]
         chosen = chance.choices(self._schools, shares, k=count)
         drawn, sights, flips = [], [], []
@@ -80,7 +78,13 @@ class CachedCourse:
             sights.append(school.store.read([number]))
             flips.append(flip)
         sight = join(sights).mirrored(torch.tensor(flips))
-        return drawn, shaken(sight, self._noise, chance)
+        return self._collate(drawn, shaken(sight, self._noise, chance))
+
+    def loss(
+        self, model: DeixisModel, drawn: tuple[Batch, Targets]
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Returns the loss of a batch and its parts."""
+        return loss_of(model, *drawn, self._losses)
 
 
 def loss_of(

@@ -59,23 +59,21 @@ def version_of(vision: AnyVision) -> str:
     return digest.hexdigest()[:16]
 
 
-def canvases_of(vision: AnyVision, pictures: Sequence[Image.Image]) -> list[Tensor]:
-    """Returns upright RGB pictures prepared, float32[B, 3, side, side] for each canvas side."""
-    base = vision.config.sides[0]
-    letterboxes = [Letterbox.fit(Size(*picture.size), base) for picture in pictures]
-    device = next(vision.parameters()).device
+def canvases_of(sides: Sequence[int], pictures: Sequence[Image.Image]) -> list[Tensor]:
+    """Returns upright RGB pictures prepared, uint8[B, 3, side, side] for each canvas side."""
+    letterboxes = [Letterbox.fit(Size(*picture.size), sides[0]) for picture in pictures]
     return [
-        torch.stack([box.pixels(p, side) for box, p in zip(letterboxes, pictures, strict=True)]).to(
-            device
-        )
-        for side in vision.config.sides
+        torch.stack([box.canvas(p, side) for box, p in zip(letterboxes, pictures, strict=True)])
+        for side in sides
     ]
 
 
 def look_at(vision: AnyVision, pictures: Sequence[Image.Image]) -> Sight:
     """Returns what the model sees of upright RGB pictures."""
+    device = next(vision.parameters()).device
     with torch.inference_mode():
-        return vision(canvases_of(vision, pictures))
+        canvases = canvases_of(vision.config.sides, pictures)
+        return vision([canvas.to(device).float() for canvas in canvases])
 
 
 def cache_features(

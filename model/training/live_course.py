@@ -5,10 +5,8 @@ For trunks that learn, for parts whose features would fill a disk, and for views
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from torch import Tensor
 
@@ -18,16 +16,12 @@ from model.training.collage import Shown
 from model.training.collate import Collator
 from model.training.config import Recipe, Stage
 from model.training.course import loss_of, with_own_losses
-from model.training.denoising import shaken
 from model.training.lessons import visit
-from model.training.looking import Looker, look
+from model.training.looking import Drawn, Looker, look
 from model.training.sampling import Sampler
 from model.training.scenes import Scene
 from model.training.views import view
 from model.vlm import DeixisModel
-
-READERS = min(8, os.cpu_count() or 1)
-"""Threads that unpack pictures."""
 
 
 class LiveCourse:
@@ -49,33 +43,23 @@ class LiveCourse:
         self._collate = Collator(vocabulary, model.tree)
         everything = [scene for some in self._scenes for scene in some]
         self._looker = Looker(model.vision, model.tree, everything)
-        self._readers = ThreadPoolExecutor(READERS)
 
-    def loss(
-        self, model: DeixisModel, stage: Stage, chance: random.Random, count: int
-    ) -> tuple[Tensor, dict[str, float]]:
-        """Returns the loss of pictures drawn by the shares of their files, and its parts."""
-        shown = self._draw(chance, count)
-        lessons = [visit(scene.record, stage.lessons, chance) for scene, _ in shown]
-        learns = any(value.requires_grad for value in model.vision.parameters())
-        sight, own = look(model, self._looker if learns else None, shown)
-        batch, targets = self._collate(lessons, shaken(sight, self._recipe.noise, chance))
-        return with_own_losses(*loss_of(model, batch, targets, self._recipe.losses), own)
-
-    def _draw(self, chance: random.Random, count: int) -> list[Shown]:
-        """Returns scenes as they look at this visit.
-
-        Each has a generator of its own, so that the readers' order does not matter.
-        """
+    def draw(self, stage: Stage, chance: random.Random, count: int) -> Drawn:
+        """Returns pictures drawn by the shares of their files, as they look at this visit."""
         shares = [source.share for source in self._recipe.sources]
         files = chance.choices(range(len(self._scenes)), shares, k=count)
-        seeds = [chance.getrandbits(64) for _ in files]
-        return list(self._readers.map(self._show, files, seeds))
+        shown = [self._show(file, chance) for file in files]
+        lessons = [visit(scene.record, stage.lessons, chance) for scene, _ in shown]
+        return Drawn.of(shown, lessons, self._collate, chance.getrandbits(62))
 
-    def _show(self, file: int, seed: int) -> Shown:
-        chance = random.Random(seed)
+    def loss(self, model: DeixisModel, drawn: Drawn) -> tuple[Tensor, dict[str, float]]:
+        """Returns the loss of what was drawn, and its parts."""
+        learns = any(value.requires_grad for value in model.vision.parameters())
+        batch, own = look(model, self._looker if learns else None, drawn, self._recipe.noise)
+        return with_own_losses(*loss_of(model, batch, drawn.targets, self._recipe.losses), own)
 
-        def draw() -> Scene:
+    def _show(self, file: int, chance: random.Random) -> Shown:
+        def another() -> Scene:
             return self._scenes[file][self._samplers[file].draw(chance)]
 
-        return view(draw(), draw, self._recipe.views, chance)
+        return view(another(), another, self._recipe.views, chance)

@@ -5,43 +5,78 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from random import Random
 
 import torch
 from torch import Tensor
 
+from model.batch import Batch
 from model.config import ModelConfig
 from model.preprocess import Letterbox
 from model.published_vision import AnyVision
 from model.training.collage import Shown
-from model.training.collate import as_tensor
+from model.training.collate import Collator, Lesson, as_tensor
 from model.training.course import in_float32
+from model.training.denoising import shaken
 from model.training.features import canvases_of
 from model.training.proposals import kept_loss, proposal_losses
 from model.training.scenes import Scene
+from model.training.targets import Targets
 from model.trunk import Cells
-from model.vision import Sight, Vision, merge
+from model.vision import UNSEEN, Sight, Vision, merge
 from model.vlm import DeixisModel
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Pictures as they look at this visit, and lessons about them, before the model looks.
+
+    Attributes:
+        canvases: uint8[B, 3, side, side] for each canvas side.
+        scenes: what is known about each picture.
+        batch: without a sight.
+        targets: of the batch.
+        seed: of how proposals are moved.
+    """
+
+    canvases: list[Tensor]
+    scenes: list[Scene]
+    batch: Batch
+    targets: Targets
+    seed: int
+
+    @classmethod
+    def of(
+        cls, shown: Sequence[Shown], lessons: Sequence[Lesson], collate: Collator, seed: int
+    ) -> Drawn:
+        """Returns scenes, as they look, with lessons about them."""
+        scenes, pictures = zip(*shown, strict=True)
+        canvases = canvases_of(collate.sides, pictures)
+        return cls(canvases, list(scenes), *collate(lessons, UNSEEN), seed)
+
+
 def look(
-    model: DeixisModel, looker: Looker | None, shown: Sequence[Shown]
-) -> tuple[Sight, dict[str, Tensor]]:
-    """Returns what the model sees of pictures, and losses of its trunk's own.
+    model: DeixisModel, looker: Looker | None, drawn: Drawn, noise: float
+) -> tuple[Batch, dict[str, Tensor]]:
+    """Returns the batch with what the model sees of its pictures, and losses of its trunk's own.
 
     Args:
         model: whose trunk looks.
         looker: if the trunk learns; None looks without gradient.
-        shown: scenes as they look at this visit.
+        drawn: the pictures.
+        noise: how far proposals are moved.
     """
-    canvases = canvases_of(model.vision, [picture for _, picture in shown])
+    canvases = [canvas.to(model.device).float() for canvas in drawn.canvases]
     # A published detector sees to it itself that places are exact.
     exact = in_float32(model) if isinstance(model.vision, Vision) else nullcontext()
     with exact:
         if looker is not None:
-            return looker.look(model.vision, canvases, [scene for scene, _ in shown])
-        with torch.no_grad():
-            return model.vision(canvases), {}
+            sight, own = looker.look(model.vision, canvases, drawn.scenes)
+        else:
+            with torch.no_grad():
+                sight, own = model.vision(canvases), {}
+    return replace(drawn.batch, sight=shaken(sight, noise, Random(drawn.seed))), own
 
 
 KEEP = 4.0
@@ -84,8 +119,7 @@ class Looker:
         floor, places = self.before(canvases, scenes, cells)
         device = cells.boxes.device
         losses = proposal_losses(
-            cells, vision.config.sides, [t.to(device) for t in truth],
-            [c.to(device) for c in classes], floor,
+            cells, vision.config.sides, truth, classes, floor,
             torch.tensor([1.0 if scene.new else KEEP for scene in scenes], device=device),
         )  # fmt: skip
         rows = [i for i, scene in enumerate(scenes) if not scene.new]

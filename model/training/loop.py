@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,11 +17,13 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from model import checkpoint
 from model.errors import CheckpointError
 from model.tokens import Vocabulary
+from model.training.ahead import Steps, draw_from, seed_of, stage_at, workers_for
 from model.training.config import Recipe, Stage
 from model.training.course import Course
 from model.training.disk import full_disk_told
@@ -39,10 +40,6 @@ from model.training.state import (
 from model.vlm import DeixisModel
 
 Row = dict[str, Any]
-PROCESS_STRIDE = 97_000_000_019
-"""Apart from each other are the seeds of processes that train together."""
-
-
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
@@ -68,11 +65,14 @@ class Trainer:
         self.accelerator = Accelerator(
             cpu=not torch.cuda.is_available(), mixed_precision=recipe.precision
         )
+        # Its plans are built anew for every shape, and no two batches have the same.
+        torch.backends.cuda.enable_cudnn_sdp(enabled=False)
         self.model.to(self.accelerator.device)  # pyright: ignore[reportArgumentType]
         self.average = {name: value.clone() for name, value in learned(model)}
         self.position = Position()
         self.pace: Callable[[], float] = lambda: 0.0
         self.optimizer: torch.optim.Optimizer | None = None
+        self._drawn: Iterator[list[Any]] | None = None
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -118,6 +118,7 @@ class Trainer:
             if self.step % self.recipe.save_every == 0:
                 self.save()
         bar.close()
+        self._drawn = None
         if self.optimizer is not None:
             self.save()
         return enough or self.step >= self.num_steps
@@ -131,16 +132,12 @@ class Trainer:
 
     def _enter_stage(self) -> tuple[Stage, int]:
         """Returns the stage of the current step and the step within it; sets up what learns."""
-        within, number = self.step, 0
-        while within >= self.recipe.stages[number].steps:
-            within -= self.recipe.stages[number].steps
-            number += 1
-        stage = self.recipe.stages[number]
+        number, within = stage_at(self.recipe, self.step)
         if number != self.position.stage:
             if self.position.stage >= 0:
                 assign(self.model, self.average.items())
             self._begin(number)
-        return stage, within
+        return self.recipe.stages[number], within
 
     def _begin(self, number: int) -> None:
         """Sets up what learns in a stage, with a new optimizer."""
@@ -154,12 +151,11 @@ class Trainer:
         rate = stage.learning_rate * schedule(progress, stage.warmup, self.recipe.schedule)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
-        seed = self.recipe.seed * 1_000_003 + self.step
-        seed += self.accelerator.process_index * PROCESS_STRIDE
-        torch.manual_seed(seed)
+        drawn = self._next_drawn()
+        torch.manual_seed(seed_of(self.recipe, self.step, self.accelerator.process_index))
         self.model.train()
         self.model.vision.eval()
-        loss, parts = self._losses(stage, random.Random(seed))
+        loss, parts = self._losses(drawn)
         trained = {n: v for n, v in self.model.named_parameters() if v.requires_grad}
         self._share_gradients(list(trained.values()))
         norm = clip(trained, self.recipe.clip)
@@ -171,23 +167,30 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
-        for name, value in learned(self.model):
-            self.average[name].lerp_(value, 1 - decay)
+        current: Any = [value for _, value in learned(self.model)]
+        average: Any = list(self.average.values())
+        get_ema_multi_avg_fn(decay)(average, current, self.step)
         return {"loss": loss, **parts, "norm": norm, "rate": rate}
 
-    def _losses(self, stage: Stage, chance: random.Random) -> tuple[float, dict[str, float]]:
-        """Adds up the gradients of a step's pictures; returns the mean loss and its parts."""
-        times = self.recipe.accumulate
-        count = max(1, stage.batch // times)
+    def _next_drawn(self) -> list[Any]:
+        """Returns what the present step learns from."""
+        if self._drawn is None:
+            steps = Steps(self.recipe, self.course, self.accelerator.process_index)
+            workers = workers_for(self.accelerator.device)
+            self._drawn = draw_from(steps, self.step, self.num_steps, workers)
+        return next(self._drawn)
+
+    def _losses(self, drawn: Sequence[Any]) -> tuple[float, dict[str, float]]:
+        """Adds up the gradients of a step's parts; returns the mean loss and its parts."""
         sums: dict[str, float] = {}
         whole = 0.0
-        for _ in range(times):
+        for part in drawn:
             with self.accelerator.autocast():
-                loss, parts = self.course.loss(self.model, stage, chance, count)
-            self.accelerator.backward(loss / times)
-            whole += loss.item() / times
-            for name, part in parts.items():
-                sums[name] = sums.get(name, 0.0) + part / times
+                loss, parts = self.course.loss(self.model, part)
+            self.accelerator.backward(loss / len(drawn))
+            whole += loss.item() / len(drawn)
+            for name, value in parts.items():
+                sums[name] = sums.get(name, 0.0) + value / len(drawn)
         return whole, sums
 
     def _share_gradients(self, trained: Sequence[Tensor]) -> None:
@@ -240,6 +243,7 @@ class Trainer:
         if saved is None:
             return False
         self.position, tensors = saved
+        self._drawn = None
         self._begin(self.position.stage)
         assert self.optimizer is not None
         restore(self.model, self.average, self.optimizer, tensors)

@@ -40,17 +40,24 @@ def match(
     overlap = boxes.giou(predicted_xyxy.unsqueeze(2), true_xyxy.unsqueeze(1))
     cost = COST_SCORE * score + COST_L1 * l1 - COST_GIOU * overlap
     cost = cost.nan_to_num(FORBIDDEN).masked_fill((logits <= PADDED).unsqueeze(2), FORBIDDEN)
-    cost = cost.cpu().numpy()
-    counts = real.sum(1).tolist()
+    counts = real.sum(1)
+    # One true box takes the cheapest prediction; only several compete for them.
+    alone = (counts == 1).nonzero().squeeze(1)
+    first = alone.new_zeros(0, 3)
+    if len(alone):
+        cheapest = cost[alone, :, 0].min(1)
+        first = torch.stack([alone, cheapest.indices, torch.zeros_like(alone)], 1)
+        first = first[cheapest.values < FORBIDDEN]
+    several = (counts > 1).nonzero().squeeze(1)
     pairs: list[tuple[int, int, int]] = []
-    for group, count in enumerate(counts):
-        if count:
-            costs = cost[group, :, :count]
-            rows, columns = linear_sum_assignment(costs)
-            pairs += [
-                (group, int(q), int(m))
-                for q, m in zip(rows, columns, strict=True)
-                if costs[q, m] < FORBIDDEN
-            ]
-    table = torch.tensor(pairs, dtype=torch.long, device=logits.device).view(-1, 3)
-    return table[:, 0], table[:, 1], table[:, 2]
+    for group, count, costs in zip(
+        several.tolist(), counts[several].tolist(), cost[several].cpu().numpy(), strict=True
+    ):
+        rows, columns = linear_sum_assignment(costs[:, :count])
+        pairs += [
+            (group, int(q), int(m))
+            for q, m in zip(rows, columns, strict=True)
+            if costs[q, m] < FORBIDDEN
+        ]
+    rest = torch.tensor(pairs, dtype=torch.long).view(-1, 3).to(first.device)
+    return tuple(torch.cat([first, rest]).unbind(1))  # type: ignore[return-value]

@@ -13,9 +13,8 @@ from model.training.collage import Shown
 from model.training.collate import Collator, Lesson
 from model.training.config import FineTuneConfig, Stage
 from model.training.course import loss_of, with_own_losses
-from model.training.denoising import shaken
 from model.training.lessons import visit
-from model.training.looking import Looker, look
+from model.training.looking import Drawn, Looker, look
 from model.training.sampling import Sampler
 from model.training.scenes import Scene, classes_of
 from model.training.views import view
@@ -43,19 +42,20 @@ class NewCourse:
         if config.mode == "full":
             self._looker = Looker(model.vision, model.tree, (*scenes, *replay))
 
-    def loss(
-        self, model: DeixisModel, stage: Stage, chance: random.Random, count: int
-    ) -> tuple[Tensor, dict[str, float]]:
-        """Returns the loss of scenes drawn by the replay's share, and its parts."""
+    def draw(self, stage: Stage, chance: random.Random, count: int) -> Drawn:
+        """Returns scenes drawn by the replay's share, as they look at this visit."""
         shown = [self._show(chance) for _ in range(count)]
         # Words cost as much as all the rest, and names are learned without them.
         spoken = chance.random() < self._config.words_share
         lessons = [self._lesson(scene, stage, chance) for scene, _ in shown]
         if not spoken:
             lessons = [replace(lesson, turns=(), talks=()) for lesson in lessons]
-        sight, own = look(model, self._looker, shown)
-        batch, targets = self._collate(lessons, shaken(sight, self._config.noise, chance))
-        loss, parts = loss_of(model, batch, targets, self._config.losses)
+        return Drawn.of(shown, lessons, self._collate, chance.getrandbits(62))
+
+    def loss(self, model: DeixisModel, drawn: Drawn) -> tuple[Tensor, dict[str, float]]:
+        """Returns the loss of what was drawn, and its parts."""
+        batch, own = look(model, self._looker, drawn, self._config.noise)
+        loss, parts = loss_of(model, batch, drawn.targets, self._config.losses)
         return with_own_losses(loss, parts, own, self._config.proposal)
 
     def _show(self, chance: random.Random) -> Shown:

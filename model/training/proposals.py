@@ -13,8 +13,10 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from model import boxes
+from model.training.targets import pad_boxes
 from model.trunk import STRIDES, Cells
 
 RADIUS = 2.5
@@ -42,34 +44,41 @@ def grid(sides: Sequence[int]) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def assign(
-    predicted: Tensor, objectness_logits: Tensor, true: Tensor, centres: Tensor, strides: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Returns which cells of a picture propose which true box.
+    predicted: Tensor, objectness_logits: Tensor, true: Tensor, real: Tensor,
+    centres: Tensor, strides: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """Returns which cells propose which true box of their picture.
 
     Args:
-        predicted: float[C, 4], xyxy.
-        objectness_logits: float[C].
-        true: float[M, 4], xyxy, none of them empty.
+        predicted: float[B, C, 4], xyxy.
+        objectness_logits: float[B, C].
+        true: float[B, M, 4], xyxy, none of the real ones empty.
+        real: bool[B, M].
         centres: float[C, 2].
         strides: float[C].
 
     Returns:
-        Two int64[N]: cell and true box. A cell proposes one box at most.
+        Three int64[N]: picture, cell and true box. A cell proposes one box at most.
     """
-    inside = ((centres[:, None] > true[:, :2]) & (centres[:, None] < true[:, 2:])).all(-1)
-    middle = boxes.to_cxcywh(true)[:, :2]
+    low, high = true[:, None, :, :2], true[:, None, :, 2:]
+    inside = ((centres[:, None] > low) & (centres[:, None] < high)).all(-1)
+    middle = boxes.to_cxcywh(true)[:, None, :, :2]
     near = ((centres[:, None] - middle).abs() < RADIUS * strides[:, None, None]).all(-1)
-    cells = (inside | near).any(1).nonzero().flatten()
-    overlap = boxes.pairwise_iou(predicted[cells], true)
+    may = ((inside | near) & real.unsqueeze(1)).any(2, keepdim=True) & real.unsqueeze(1)
+    overlap = boxes.pairwise_iou(predicted, true).masked_fill(~may, 0)
     cost = -COST_OVERLAP * overlap.clamp(min=1e-8).log()
-    cost = cost + F.softplus(-objectness_logits[cells]).unsqueeze(1)
-    cost = cost + OUTSIDE * ~(inside & near)[cells]
-    count = overlap.topk(min(CANDIDATES, len(cells)), 0).values.sum(0).int().clamp(min=1)
-    chosen = cost.argsort(0).argsort(0) < count
+    cost = cost + F.softplus(-objectness_logits).unsqueeze(2) + OUTSIDE * ~(inside & near)
+    cost = cost.masked_fill(~may, torch.inf)
+    most = min(CANDIDATES, cost.shape[1])
+    count = overlap.topk(most, 1).values.sum(1).int().clamp(min=1)
+    cheapest = cost.topk(most, 1, largest=False)
+    chosen = torch.arange(most, device=cost.device)[:, None] < count.unsqueeze(1)
+    taken = torch.full_like(cost, torch.inf)
+    taken.scatter_(1, cheapest.indices, cheapest.values.masked_fill(~chosen, torch.inf))
     # Of several boxes a cell could propose, it proposes the cheapest.
-    best = torch.where(chosen, cost, torch.inf).min(1)
-    taken = best.values.isfinite()
-    return cells[taken], best.indices[taken]
+    best = taken.min(2)
+    picture, cell = best.values.isfinite().nonzero(as_tuple=True)
+    return picture, cell, best.indices[picture, cell]
 
 
 def proposal_losses(
@@ -87,34 +96,28 @@ def proposal_losses(
             in pictures whose things are not all marked, else 0.
         weights: float[B], how much each picture's objectness counts; 1 if left out.
     """
-    centres, strides = (values.to(cells.boxes.device) for values in grid(sides))
+    device = cells.boxes.device
+    true, real = (values.to(device) for values in pad_boxes(truth))
+    labels = pad_sequence(list(classes), batch_first=True, padding_value=-100).to(device)
+    places = (values.to(device) for values in grid(sides))
+    picture, cell, box = assign(cells.boxes, cells.objectness_logits, true, real, *places)
     wanted = floor.clone()
-    found: list[tuple[Tensor, Tensor]] = []
-    by_class = cells.class_logits.sum() * 0
-    for number, (true, labels) in enumerate(zip(truth, classes, strict=True)):
-        if not len(true):
-            continue
-        logits = cells.objectness_logits[number]
-        cell, box = assign(cells.boxes[number], logits, true, centres, strides)
-        wanted[number, cell] = 1.0
-        found.append((cells.boxes[number, cell], true[box]))
-        known = labels[box] >= 0
-        by_class = by_class + _class_loss(
-            cells.class_logits[number, cell[known]],
-            labels[box[known]],
-            boxes.iou(found[-1][0], found[-1][1])[known],
-        )
-    count = max(1, sum(len(proposed) for proposed, _ in found))
+    wanted[picture, cell] = 1.0
     objectness = F.binary_cross_entropy_with_logits(
         cells.objectness_logits,
         wanted,
         None if weights is None else weights.unsqueeze(1),
         reduction="sum",
     )
-    misfit = cells.boxes.sum() * 0
-    if found:
-        proposed, true = (torch.cat(values) for values in zip(*found, strict=True))
-        misfit = (1 - boxes.giou(proposed, true)).sum()
+    proposed, meant = cells.boxes[picture, cell], true[picture, box]
+    misfit = (1 - boxes.giou(proposed, meant)).sum()
+    known = labels[picture, box] >= 0 if len(box) else box.bool()
+    by_class = _class_loss(
+        cells.class_logits[picture[known], cell[known]],
+        labels[picture[known], box[known]],
+        boxes.iou(proposed, meant)[known],
+    )
+    count = max(1, len(cell))
     return {
         "cell_objectness": OBJECTNESS * objectness / count,
         "cell_box": BOX * misfit / count,

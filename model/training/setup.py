@@ -18,6 +18,7 @@ from model.training import expressions, wording
 from model.training.config import Recipe
 from model.training.course import CachedCourse, Course, School
 from model.training.features import cache_features
+from model.training.growing import grown
 from model.training.live_course import LiveCourse
 from model.training.loop import Trainer
 from model.training.parts import fetch_weights, fetch_words
@@ -28,6 +29,7 @@ from model.vision import Vision
 from model.vlm import DeixisModel
 from model.vocabulary import COCO_NAMES, GROUPS, plural
 
+SIZES = ("trunk", "projector", "language", "decoder")
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
 
@@ -82,6 +84,9 @@ def build_trainer(
     torch.manual_seed(recipe.seed)
     if start is not None:
         model, vocabulary, _ = checkpoint.load(start, grow=True)
+        if recipe.grows:
+            sizes = {name: getattr(recipe.model, name) for name in SIZES}
+            model = grown(model, replace(model.tree, **sizes))
     else:
         model, vocabulary = _new(recipe, records, folder, trunk)
     if recipe.checkpointing:

@@ -187,5 +187,6 @@ def restore(
 
 
 def _like(value: Tensor, moment: Tensor) -> Tensor:
-    """Returns a moment laid out in memory as its parameter is, which the optimizer relies on."""
-    return torch.empty_like(value).copy_(moment) if moment.shape == value.shape else moment
+    """Returns a moment where its parameter is and laid out as it is, which optimizers rely on."""
+    same = moment.shape == value.shape
+    return torch.empty_like(value).copy_(moment) if same else moment.to(value.device)

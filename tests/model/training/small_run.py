@@ -8,13 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image, ImageDraw
+from torch import Tensor
 
 from model import checkpoint
-from model.training.config import FineTuneConfig
+from model.training.config import FineTuneConfig, Stage
+from model.training.course import Course
 from model.training.finetune import FineTune
 from model.training.importers import import_dataset
 from model.training.lessons import LessonConfig
 from model.training.order import Order
+from model.vlm import DeixisModel
 from tests.model import tiny
 
 NAMES = ("red square", "blue square")
@@ -86,3 +89,10 @@ def order(folder: Path, config: FineTuneConfig = QUICK, run: str = "run") -> Ord
 def finetune(folder: Path, run: str = "run", **settings: object) -> FineTune:
     """Returns a run with some settings of its own."""
     return FineTune(order(folder, replace(QUICK, **settings), run))  # type: ignore[arg-type]
+
+
+def loss_of_two(
+    model: DeixisModel, course: Course, stage: Stage, seed: int
+) -> tuple[Tensor, dict[str, float]]:
+    """Returns the loss of two pictures that a course draws, and its parts."""
+    return course.loss(model, course.draw(stage, random.Random(seed), 2))

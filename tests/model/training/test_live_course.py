@@ -14,6 +14,7 @@ from model.training.views import ViewConfig
 from model.vlm import DeixisModel
 from tests.model import published, tiny
 from tests.model.training import park
+from tests.model.training.small_run import loss_of_two
 
 RECIPE = Recipe(sources=(Source("a"), Source("b", 3.0)), cached=False)
 
@@ -30,18 +31,19 @@ def course(model: DeixisModel, files: list[list[Record]], **changes: object) -> 
 
 
 def test_pictures_are_drawn_by_the_shares_of_their_files(files: list[list[Record]]) -> None:
-    drawn = course(tiny.model(), files)._draw(random.Random(0), 200)
-    ids = [scene.record.id for scene, _ in drawn]
+    drawn = course(tiny.model(), files).draw(Stage(), random.Random(0), 200)
+    ids = [scene.record.id for scene in drawn.scenes]
     assert 30 < ids.count("park") < 70
     assert {"x", "y", "z"} < set(ids)
 
 
-def test_the_same_chance_draws_the_same_whoever_reads_first(files: list[list[Record]]) -> None:
+def test_the_same_chance_draws_the_same(files: list[list[Record]]) -> None:
     taught = course(tiny.model(), files, views=ViewConfig(mosaic=0.3, pasted=0.5))
-    one, two = (taught._draw(random.Random(3), 20) for _ in range(2))
-    assert [scene for scene, _ in one] == [scene for scene, _ in two]
-    assert [p.tobytes() for _, p in one] == [p.tobytes() for _, p in two]
-    assert any("+" in scene.record.id for scene, _ in one)
+    one, two = (taught.draw(Stage(), random.Random(3), 20) for _ in range(2))
+    assert one.scenes == two.scenes
+    assert all(a.equal(b) for a, b in zip(one.canvases, two.canvases, strict=True))
+    assert one.batch.rows.ids.equal(two.batch.rows.ids)
+    assert any("+" in scene.record.id for scene in one.scenes)
 
 
 @pytest.mark.parametrize("learns", [True, False])
@@ -49,7 +51,7 @@ def test_the_trunk_learns_if_its_weights_do(files: list[list[Record]], *, learns
     model = tiny.build().requires_grad_(True)
     model.vision.requires_grad_(learns)
     taught = course(model, files, noise=0.3)
-    loss, parts = taught.loss(model, Stage(), random.Random(0), 2)
+    loss, parts = loss_of_two(model, taught, Stage(), 0)
     loss.backward()
     assert loss.isfinite()
     assert ("cell_box" in parts) is learns
@@ -66,7 +68,7 @@ def test_published_parts_learn_through_the_words(files: list[list[Record]]) -> N
     encoder = model.vision.encoder
     assert isinstance(encoder, torch.nn.Module)
     encoder.requires_grad_(True)
-    loss, _ = course(model, files).loss(model, Stage(), random.Random(0), 2)
+    loss, _ = loss_of_two(model, course(model, files), Stage(), 0)
     loss.backward()
     assert any(value.grad is not None and value.grad.any() for value in encoder.parameters())
     detector = model.vision.detector

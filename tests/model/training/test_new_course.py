@@ -13,7 +13,7 @@ from model.training.scenes import Scene
 from model.types import Answer, Size, Turn
 from model.vlm import DeixisModel
 from tests.model import tiny
-from tests.model.training.small_run import FEW_WORDS, QUICK
+from tests.model.training.small_run import FEW_WORDS, QUICK, loss_of_two
 
 STAGE = Stage(lessons=FEW_WORDS)
 
@@ -44,7 +44,7 @@ def model() -> DeixisModel:
 @pytest.mark.parametrize("mode", ["full", "decoders"])
 def test_the_trunk_learns_only_if_all_do(tmp_path: Path, model: DeixisModel, mode: str) -> None:
     taught = course(model, [scene(tmp_path, "red square", "blue square")], mode)
-    loss, parts = taught.loss(model, STAGE, random.Random(0), 2)
+    loss, parts = loss_of_two(model, taught, STAGE, 0)
     loss.backward()
     assert loss.isfinite()
     assert ("cell_objectness" in parts) is (mode == "full")
@@ -90,7 +90,7 @@ def test_a_picture_without_anything_teaches_what_is_absent(
     full, empty = scene(tmp_path, "red square"), scene(tmp_path)
     taught = course(model, [full, empty])
     taught._scenes = [empty, empty]
-    loss, parts = taught.loss(model, STAGE, random.Random(1), 2)
+    loss, parts = loss_of_two(model, taught, STAGE, 1)
     loss.backward()
     assert loss.isfinite()
     assert parts["cell_box"] == 0
@@ -98,11 +98,11 @@ def test_a_picture_without_anything_teaches_what_is_absent(
 
 def test_new_names_leave_the_classes_of_the_trunk_alone(tmp_path: Path, model: DeixisModel) -> None:
     taught = course(model, [scene(tmp_path, "red square", "blue square")])
-    taught.loss(model, STAGE, random.Random(0), 2)[0].backward()
+    loss_of_two(model, taught, STAGE, 0)[0].backward()
     heads = [head.classes.weight.grad for head in model.vision.trunk.heads]  # type: ignore[union-attr]
     assert not any(grad is not None and grad.any() for grad in heads)
     model.zero_grad()
     taught = course(model, [scene(tmp_path, "dog", "cat")])
-    taught.loss(model, STAGE, random.Random(0), 2)[0].backward()
+    loss_of_two(model, taught, STAGE, 0)[0].backward()
     heads = [head.classes.weight.grad for head in model.vision.trunk.heads]  # type: ignore[union-attr]
     assert any(grad is not None and grad.any() for grad in heads), "its own classes it learns"

@@ -24,6 +24,12 @@ def around(centres: Tensor, half: float) -> Tensor:
     return torch.cat([centres - half, centres + half], -1)
 
 
+def assigned(predicted: Tensor, objectness: Tensor, true: Tensor, *grid: Tensor) -> list[Tensor]:
+    """Returns the cells of one picture and the boxes they propose."""
+    real = torch.ones(1, len(true), dtype=torch.bool)
+    return list(assign(predicted[None], objectness[None], true[None], real, *grid)[1:])
+
+
 def test_the_grid_lies_where_the_trunk_decodes_its_cells() -> None:
     centres, strides = grid(SIDES)
     canvas = tiny.model().vision.trunk(torch.zeros(1, 3, 64, 64))
@@ -37,7 +43,7 @@ def test_each_box_is_proposed_by_cells_near_its_middle_and_no_cell_by_two() -> N
     centres, strides = grid(SIDES)
     true = torch.tensor([[0.1, 0.1, 0.4, 0.4], [0.5, 0.5, 0.95, 0.9]])
     predicted = around(centres, 0.15)
-    cell, box = assign(predicted, torch.zeros(len(centres)), true, centres, strides)
+    cell, box = assigned(predicted, torch.zeros(len(centres)), true, centres, strides)
     assert len(cell.unique()) == len(cell)
     assert set(box.tolist()) == {0, 1}
     inside = (centres[cell] > true[box, :2]) & (centres[cell] < true[box, 2:])
@@ -48,17 +54,17 @@ def test_a_box_takes_as_many_cells_as_their_overlaps_add_up_to() -> None:
     centres, strides = grid(SIDES)
     true = torch.tensor([[0.2, 0.2, 0.8, 0.8]])
     exact = true.expand(len(centres), 4)
-    cell, _ = assign(exact, torch.zeros(len(centres)), true, centres, strides)
+    cell, _ = assigned(exact, torch.zeros(len(centres)), true, centres, strides)
     assert len(cell) == 10, "ten perfect candidates are ten cells"
     poor = around(centres, 0.01)
-    cell, _ = assign(poor, torch.zeros(len(centres)), true, centres, strides)
+    cell, _ = assigned(poor, torch.zeros(len(centres)), true, centres, strides)
     assert len(cell) == 1, "at least one proposes it, however badly"
 
 
 def test_a_box_smaller_than_a_cell_is_proposed_too() -> None:
     centres, strides = grid(SIDES)
     tiny_box = torch.tensor([[0.501, 0.501, 0.505, 0.505]])
-    cell, _ = assign(around(centres, 0.05), torch.zeros(len(centres)), tiny_box, centres, strides)
+    cell, _ = assigned(around(centres, 0.05), torch.zeros(len(centres)), tiny_box, centres, strides)
     assert len(cell) == 1
 
 
@@ -66,7 +72,7 @@ def test_losses_are_nothing_for_perfect_cells() -> None:
     centres, _ = grid(SIDES)
     true = torch.tensor([[0.2, 0.2, 0.8, 0.8]])
     perfect = cells_with(true.expand(1, len(centres), 4), torch.zeros(1, len(centres)))
-    cell, _ = assign(perfect.boxes[0], perfect.objectness_logits[0], true, *grid(SIDES))
+    cell, _ = assigned(perfect.boxes[0], perfect.objectness_logits[0], true, *grid(SIDES))
     logits = torch.full((1, len(centres)), -20.0)
     logits[0, cell] = 20.0
     classes = torch.full((1, len(centres), 3), -20.0)
