@@ -83,7 +83,9 @@ def describe(
             break
     else:
         finish = Finish.STOP if ended else Finish.LENGTH
-    best = max(ended or live, key=lambda each: each.score).talk
+    # Stopped early, an end that nobody would have chosen is no better than a good beginning.
+    choice = ended if finish is Finish.STOP else (*live, *ended)
+    best = max(choice, key=lambda each: each.score).talk
     if len(best.writer.text) > len(told):
         yield Delta(best.writer.text[len(told) :])
     yield best.whole(finish)

@@ -11,7 +11,7 @@ from model.types import Box, Grounding, Phrase
 
 SAME_NAME = 0.65
 """Overlap above which two boxes of one class name are taken for the same thing."""
-SAME_PHRASE = 0.5
+SAME_PHRASE = 0.4
 """The same for a phrase, which means few things: stricter, as people see doubles as mistakes."""
 
 
@@ -25,7 +25,7 @@ def to_grounding(
     limit: int = 100,
     overlap: float = SAME_PHRASE,
 ) -> Grounding:
-    """Returns the boxes that score at least `threshold`, best first, duplicates suppressed.
+    """Returns the boxes that score at least `threshold`, best first, each for all its doubles.
 
     Args:
         phrase: whose boxes these are.
@@ -37,12 +37,12 @@ def to_grounding(
         overlap: above which the weaker of two boxes is a double.
     """
     scores = logits.sigmoid()
-    found = (scores >= max(threshold, 1e-4)).nonzero().flatten()
-    kept = found[boxes.suppress(boxes_xyxy[found], scores[found], overlap, limit)]
+    # Doubles below the threshold count too, so that a box stays where it is when it is moved.
+    kept = boxes.suppress(boxes_xyxy, scores, overlap, limit)
+    kept = kept[scores[kept] >= max(threshold, 1e-4)]
+    middle = boxes.voted(boxes_xyxy, scores, kept, overlap)
     places, numbers = [], []
-    for place, score in zip(
-        letterbox.to_unit(boxes_xyxy[kept]).tolist(), scores[kept].tolist(), strict=True
-    ):
+    for place, score in zip(letterbox.to_unit(middle).tolist(), scores[kept].tolist(), strict=True):
         try:
             places.append(Box.parse(place))
         except RegionError:  # A box that lies in the margin around the picture.

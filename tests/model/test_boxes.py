@@ -120,6 +120,18 @@ def test_suppress_keeps_the_best_of_a_heap() -> None:
     assert boxes.suppress(heap, torch.tensor([0.5, 0.9, 0.7, 0.1]), 0.5, 100).tolist() == [1, 3]
 
 
+def test_a_kept_box_stands_for_its_doubles() -> None:
+    heap = tensor((0, 0, 10, 10), (2, 0, 12, 10), (50, 50, 60, 60))
+    scores, kept = torch.tensor([0.5, 0.5, 0.9]).to(heap), torch.tensor([2, 0])
+    middle = boxes.voted(heap, scores, kept, 0.5)
+    torch.testing.assert_close(middle, tensor((50, 50, 60, 60), (1, 0, 11, 10)))
+    torch.testing.assert_close(boxes.voted(heap, scores, kept, 0.8), heap[kept])
+    surer = boxes.voted(heap, torch.tensor([1.0, 0.5, 0.9]).to(heap), kept, 0.5)
+    torch.testing.assert_close(surer[1], tensor((0.4, 0, 10.4, 10))[0])
+    nothing = torch.zeros(0, dtype=torch.long)
+    assert boxes.voted(heap[:0], scores[:0], nothing, 0.5).shape == (0, 4)
+
+
 @given(st.integers(1, 9), st.integers(1, 9), st.data())
 def test_the_box_of_a_mask_is_tight(height: int, width: int, data: st.DataObject) -> None:
     pixels = data.draw(st.lists(st.booleans(), min_size=height * width, max_size=height * width))

@@ -22,7 +22,8 @@ SCORES = torch.logit(torch.tensor([0.6, 0.9, 0.5, 0.95]))
 def test_boxes_are_in_the_picture_best_first_and_each_thing_once() -> None:
     found = to_grounding(Phrase("dog"), SCORES, PLACES, WIDE, threshold=0.4)
     assert found.scores == pytest.approx((0.9, 0.5))
-    assert found.boxes[0].as_tuple() == pytest.approx((0, 0, 0.5, 0.9))
+    share = 0.6**2 / (0.6**2 + 0.9**2)
+    assert found.boxes[0].as_tuple() == pytest.approx((0, 0, 0.5, 0.9 + 0.1 * share))
     assert found.boxes[1].as_tuple() == pytest.approx((0.5, 0.5, 1, 1))
 
 
@@ -30,6 +31,14 @@ def test_boxes_are_in_the_picture_best_first_and_each_thing_once() -> None:
 def test_the_threshold_decides(threshold: float, count: int) -> None:
     found = to_grounding(Phrase("dog"), SCORES, PLACES, WIDE, threshold=threshold)
     assert len(found.boxes) == count
+
+
+def test_a_box_stays_where_it_is_when_the_threshold_moves() -> None:
+    low, high = (
+        to_grounding(Phrase("dog"), SCORES, PLACES, WIDE, threshold=threshold).boxes[0]
+        for threshold in (0.0, 0.7)
+    )
+    assert low == high
 
 
 def test_doubles_are_kept_where_the_overlap_allows_and_the_limit_holds() -> None:
