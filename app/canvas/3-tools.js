@@ -103,6 +103,7 @@ function startDraw(event, place) {
 function down(event) {
   if (!state.picture || event.target.closest('button')) return;
   aim = null;
+  notice(''); // who goes on has read it, and it would cover what is drawn
   pointers.set(event.pointerId, event);
   stage.focus({ preventScroll: true });
   if (pointers.size === 2) return startPinch();

@@ -28,6 +28,7 @@ function aimKey(event) {
 }
 
 function takeAim() {
+  notice('');
   const frame = stage.getBoundingClientRect();
   aim = { at: toUnit(frame.left + frame.width / 2, frame.top + frame.height / 2) };
   heard(say('aim'));
