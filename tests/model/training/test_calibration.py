@@ -62,12 +62,27 @@ FOUND = [shown("red square", B, 0.8), shown("dog", A, 0.2), shown("dog", B, 0.1)
 PICTURES = [{"truth": [shown("dog", A), shown("red square", B)], "prediction": FOUND}]
 
 
+def drawn(cut: float, count: int) -> float:
+    """Returns the logit of a cut that so many boxes of new names want, drawn to the usual one."""
+    usual = calibration.USUAL_BOXES
+    return (count * logit(cut) + usual * logit(calibration.USUAL_CUT)) / (count + usual)
+
+
+def test_few_boxes_of_new_names_hardly_move_the_usual_cut_and_many_do() -> None:
+    tree, found = replace(tiny.tree(), new_shift=0.7), [shown("dog", A, 0.9), shown("dog", B, 0.7)]
+    one = {"truth": [shown("dog", A)], "prediction": found}
+    for count, low, high in ((1, 0.25, 0.4), (1000, 0.65, 0.67)):
+        moved = calibrated(tree, Result({}, None, [one] * count), ["dog"])
+        cut = logit(tree.threshold) - moved.new_shift
+        assert logit(low) < cut < logit(high), "a cut of 0.8, which the earlier shift had raised"
+
+
 def test_the_threshold_fits_the_boxes_of_new_and_of_known_names() -> None:
     tree = tiny.tree()
     moved = calibrated(tree, Result({}, None, PICTURES), ["red square"])
     assert moved.threshold == tree.threshold
     assert moved.shift == pytest.approx(logit(tree.threshold) - logit(0.15), abs=1e-3)
-    assert moved.new_shift == pytest.approx(logit(tree.threshold) - logit(0.4), abs=1e-3)
+    assert moved.new_shift == pytest.approx(logit(tree.threshold) - drawn(0.4, 1), abs=1e-3)
     assert moved.taught == ("red square",)
     again = calibrated(replace(moved, shift=0.0, new_shift=0.0), Result({}, None, PICTURES), ())
     assert again == moved, "what was taught before is none of the trunk's classes either"
@@ -79,7 +94,7 @@ def test_the_threshold_lies_half_way_between_boxes_and_absence() -> None:
     moved = calibrated(tree, Result({}, None, PICTURES, asked), ["red square"])
     middle = (logit(0.15) + logit(0.11)) / 2
     assert moved.shift == pytest.approx(logit(tree.threshold) - middle, abs=1e-3)
-    assert moved.new_shift == pytest.approx(logit(tree.threshold) - logit(0.4), abs=1e-3)
+    assert moved.new_shift == pytest.approx(logit(tree.threshold) - drawn(0.4, 1), abs=1e-3)
 
 
 def test_what_was_never_found_is_not_moved() -> None:
