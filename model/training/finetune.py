@@ -20,6 +20,7 @@ from model.training.dataset import read_dataset
 from model.training.defaults import fill_in, recipe_of, skill
 from model.training.disk import full_disk_told
 from model.training.events import tell, tell_plan, tell_step
+from model.training.grades import UNGRADED, Grades
 from model.training.loop import Row, Trainer
 from model.training.new_course import NewCourse
 from model.training.order import Order, read_settings, write_settings
@@ -58,12 +59,11 @@ class FineTune:
             order.folder,
             {"data set": self.data.identity, "start": self.parent},
         )
-        self._notes.update(
-            {"seconds": 0.0, "exams": -1, "best": None, "best_step": 0, "worse": 0, "exam_s": 0.0}
-        )
+        self._notes.update({"seconds": 0.0, **UNGRADED})
         if not self.trainer.resume() and order.resume:
             raise ConfigError(f"{order.folder} holds no run to go on with; leave --resume out.")
         self._before = float(self._notes["seconds"])
+        self.grades = Grades(self._notes, self.config, order.folder, self.trainer.log)
         self.trainer.pace = self._pace
         if self.trainer.accelerator.is_main_process:
             self._tell_plan(reasons)
@@ -81,10 +81,10 @@ class FineTune:
     def run(self, stop: Callable[[], bool]) -> bool:
         """Trains, and writes the best checkpoint; returns whether it came to the end."""
         main = self.trainer.accelerator.is_main_process
-        if main and self._notes["exams"] < 0:
+        if main and self.grades.none_yet:
             self._examine()
         done = self.trainer.run(stop=stop, after_step=self._after_step)
-        if main and done and self._notes.get("exam_step") != self.trainer.step:
+        if main and done and not self.grades.held_at(self.trainer.step):
             self._examine()
             self.trainer.save()
         if main:
@@ -98,7 +98,7 @@ class FineTune:
     def _pace(self) -> float:
         if not self.config.minutes:
             return 0.0
-        left_over = FINISHING * float(self._notes["exam_s"]) * (1 + 2 * self._knows_some())
+        left_over = FINISHING * self.grades.seconds * (1 + 2 * self._knows_some())
         return self.seconds / max(1.0, self.config.minutes * 60 - left_over)
 
     def _progress(self) -> float:
@@ -112,33 +112,25 @@ class FineTune:
         progress = min(1.0, self._progress())
         if row["step"] % 10 == 0 or row["step"] == self.config.steps:
             tell_step(row, progress, self.seconds)
-        if int(progress * self.config.evaluations) <= self._notes["exams"]:
+        if not self.grades.due(progress):
             return False
         self._examine()
-        return self._notes["worse"] >= self.config.patience > 0
+        return self.grades.enough
 
     def _examine(self) -> None:
         """Looks at the validation pictures with the averaged weights; keeps them if best."""
-        began, trainer, notes = time.monotonic(), self.trainer, self._notes
+        began, trainer = time.monotonic(), self.trainer
         with trainer.averaged() as model:
             whole = lora.folded(model)
             records = self.data.val[: self.config.val_pictures]
             result = exam.hold(whole, self.vocabulary, records)
-            best = notes["best"] is None or result.rank >= notes["best"]
+            best = self.grades.is_best(result)
             if best:
                 self._keep(whole, result)
-        notes["exams"] = int(min(1.0, self._progress()) * self.config.evaluations)
-        notes["worse"] = 0 if best else notes["worse"] + 1
-        notes["exam_step"] = trainer.step
-        notes["exam_s"] = time.monotonic() - began
-        notes["seconds"] = self.seconds
-        samples = self.order.folder / "samples" / f"{trainer.step:06d}.json"
-        exam.write_samples(samples, result, trainer.step, self.model.tree.threshold)
-        row = {"step": trainer.step, "measures": result.measures, "best": best}
-        trainer.log({"event": "eval", **row})
-        tell("eval", **row, samples=str(samples))
+        self._notes["seconds"] = self.seconds
+        progress, took = min(1.0, self._progress()), time.monotonic() - began
+        self.grades.enter(result, trainer.step, progress, took, self.model.tree.threshold)
         if best:
-            notes["best"], notes["best_step"] = result.rank, trainer.step
             self._tell_saved("best", self.order.folder / "best")
 
     def _keep(self, model: DeixisModel, result: exam.Result) -> None:

@@ -20,6 +20,7 @@ from model.training import card, exam
 from model.training.dataset import read_dataset
 from model.training.disk import full_disk_told
 from model.training.events import tell, tell_plan, tell_step
+from model.training.grades import UNGRADED, Grades
 from model.training.order import Order, read_settings, write_settings
 from model.training.published import Tuner, fill_in, teachable, tuning_of
 from model.training.scenes import classes_of
@@ -48,9 +49,8 @@ class PublishedRun:
         self.backend = teachable(open_backend(order.model))
         self._identity = {"data set": self.data.identity, "start": self.backend.card.version}
         self.tuner = Tuner(self.backend, order.model, tuning_of(self.config))
-        self._notes: dict[str, Any] = {
-            "seconds": 0.0, "exams": -1, "best": None, "worse": 0, "exam_step": -1, "exam_s": 0.0,
-        }  # fmt: skip
+        self._notes: dict[str, Any] = {"seconds": 0.0, **UNGRADED}
+        self.grades = Grades(self._notes, self.config, order.folder, self._log)
         self._resume()
         if saved is None:
             write_settings(order, self.config)
@@ -68,13 +68,13 @@ class PublishedRun:
 
     def run(self, stop: Callable[[], bool]) -> bool:
         """Trains, and writes the best adapter; returns whether it came to the end."""
-        if self._notes["exams"] < 0:
+        if self.grades.none_yet:
             self._examine()
         done = enough = False
         while not (done := enough or self._progress() >= 1) and not stop():
             loss = self.tuner.learn(self._choose, self._progress())
             enough = self._after_step(loss)
-        if done and self._notes["exam_step"] != self.tuner.step:
+        if done and not self.grades.held_at(self.tuner.step):
             self._examine()
         self._save()
         if (self.order.folder / "best").exists():
@@ -90,7 +90,7 @@ class PublishedRun:
     def _progress(self) -> float:
         shares = [self.tuner.step / self.config.steps]
         if self.config.minutes:
-            left = self.config.minutes * 60 - float(self._notes["exam_s"])
+            left = self.config.minutes * 60 - self.grades.seconds
             shares.append(self.seconds / max(1.0, left))
         return min(1.0, max(shares))
 
@@ -101,27 +101,19 @@ class PublishedRun:
             self._tell_step(loss, progress)
         if step % self.config.save_every == 0:
             self._save()
-        if int(progress * self.config.evaluations) <= self._notes["exams"]:
+        if not self.grades.due(progress):
             return False
         self._examine()
-        return self._notes["worse"] >= self.config.patience > 0
+        return self.grades.enough
 
     def _examine(self) -> None:
         """Looks at the validation pictures; keeps the adapter if it is the best so far."""
-        began, notes, step = monotonic(), self._notes, self.tuner.step
+        began = monotonic()
         result = exam.hold_with(self.backend, self.data.val[: self.config.val_pictures])
-        best = notes["best"] is None or result.value >= notes["best"]
-        if best:
-            notes["best"] = result.value
+        if self.grades.is_best(result):
             self._keep(result)
-        notes["worse"] = 0 if best else notes["worse"] + 1
-        notes["exams"] = int(self._progress() * self.config.evaluations)
-        notes["exam_step"], notes["exam_s"] = step, monotonic() - began
-        samples = self.order.folder / "samples" / f"{step:06d}.json"
-        exam.write_samples(samples, result, step, self.backend.card.threshold)
-        row = {"step": step, "measures": result.measures, "best": best}
-        self._log({"event": "eval", **row})
-        tell("eval", **row, samples=str(samples))
+        took, threshold = monotonic() - began, self.backend.card.threshold
+        self.grades.enter(result, self.tuner.step, self._progress(), took, threshold)
 
     def _keep(self, result: exam.Result) -> None:
         """Writes the adapter as it is now, with its story, as the best so far."""
