@@ -65,6 +65,17 @@ def test_a_picture_can_be_pasted_and_dropped(visit: Visits, event: str) -> None:
     assert natural(me) == [320, 200]
 
 
+def test_opening_is_seen(visit: Visits) -> None:
+    me = visit()
+    release = me.hold_requests("**/queue/join*")
+    me.page.locator(".dx-samples button").nth(2).click()
+    assert "Reading" in me.see(".dx-busy").inner_text()
+    assert me.text(".dx-status") == ""  # what was said of the last picture
+    release()
+    me.gone(".dx-busy")
+    me.see(".dx-status", "encoded")
+
+
 def test_a_turned_photograph_stands_upright(visit: Visits) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

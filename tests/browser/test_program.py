@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.browser.conftest import Visits
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -28,3 +30,13 @@ def test_the_example_of_the_readme_runs(
     assert re.fullmatch(r"@1 is a dog\. True \d+ ms", answer)
     with Image.open(drawn) as picture:
         assert picture.format == "JPEG"
+
+
+@pytest.mark.browser
+def test_the_foot_of_the_page_lists_the_calls_and_says_what_they_do(visit: Visits) -> None:
+    me = visit()
+    me.page.click("footer .show-api")
+    told = me.see(".api-docs").inner_text()
+    for call in ("/ask", "/detect", "/caption", "/describe_region", "/segment", "/pose", "/draw"):
+        assert call in told
+    assert "Answers a question" in told
