@@ -103,8 +103,7 @@ def unsuppressed(over: Tensor, among: Tensor | None = None) -> Tensor:
 def voted(boxes_xyxy: Tensor, scores: Tensor, kept: Tensor, threshold: float) -> Tensor:
     """Returns kept boxes moved to the mean of their doubles, float[K, 4].
 
-    Source: box voting (Gidaris and Komodakis 2015, section 4.2). Where we differ: doubles count by
-    the square of their scores, so that many weak ones do not drag a sure one away.
+    Doubles count by their scores. Source: box voting, Gidaris and Komodakis 2015, section 4.2.
 
     Args:
         boxes_xyxy: float[N, 4].
@@ -116,7 +115,7 @@ def voted(boxes_xyxy: Tensor, scores: Tensor, kept: Tensor, threshold: float) ->
         A box and its double, as sure as each other and one apart: the box half-way.
     """
     doubles = pairwise_iou(boxes_xyxy[kept], boxes_xyxy) > threshold
-    weight = scores.square() * doubles
+    weight = scores * doubles
     return weight @ boxes_xyxy / weight.sum(1, keepdim=True)
 
 

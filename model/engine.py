@@ -20,7 +20,7 @@ from model.allocator import keep_freed_memory
 from model.backends.base import INSTRUCTIONS, Backend, Card, EncodedPicture
 from model.batch import pad_names
 from model.encoded import Encoded, Prefix
-from model.groundings import SAME_NAME, SAME_PHRASE, to_grounding
+from model.groundings import OF_NAME, OF_PHRASE, Doubles, to_grounding
 from model.mechanisms import Telling, conversation_class, detected, located
 from model.naming import Lexicon
 from model.preprocess import PREPROCESS_VERSION, Letterbox
@@ -201,7 +201,7 @@ class Engine(Backend):
                 known = links.new_tensor([name in tree.classes for name in some])
                 trust = known * self.trust + (1 - known)
                 shift = known * tree.shift + (1 - known) * tree.new_shift
-                found += self._ground(phrases, links, encoded, cut, limit, trust, shift, SAME_NAME)
+                found += self._ground(phrases, links, encoded, cut, limit, trust, shift, OF_NAME)
         scores = sorted((s for g in found for s in g.scores), reverse=True)
         lowest = scores[limit - 1] if len(scores) >= limit else 0.0
         kept = tuple(g for g in (g.above(lowest) for g in found) if g.boxes)
@@ -298,7 +298,7 @@ class Engine(Backend):
         limit: int,
         trust: Tensor | None = None,
         shift: Tensor | None = None,
-        overlap: float = SAME_PHRASE,
+        doubles: Doubles = OF_PHRASE,
     ) -> list[Grounding]:
         """Returns boxes of G phrases; `trust` and `shift` are float[G], 1 and 0 if left out."""
         picture = torch.zeros(len(phrases), dtype=torch.long, device=links.device)
@@ -316,7 +316,7 @@ class Engine(Backend):
                 encoded.letterbox,
                 threshold=cut,
                 limit=limit,
-                overlap=overlap,
+                doubles=doubles,
             )
             for phrase, logits, places in zip(phrases, scores, refined, strict=True)
         ]

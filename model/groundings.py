@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torch import Tensor
 
 from model import boxes
@@ -9,10 +11,24 @@ from model.errors import RegionError
 from model.preprocess import Letterbox
 from model.types import Box, Grounding, Phrase
 
-SAME_NAME = 0.65
-"""Overlap above which two boxes of one class name are taken for the same thing."""
-SAME_PHRASE = 0.4
-"""The same for a phrase, which means few things: stricter, as people see doubles as mistakes."""
+
+@dataclass(frozen=True, slots=True)
+class Doubles:
+    """What becomes of overlapping boxes of one phrase.
+
+    Attributes:
+        dropped: overlap above which the weaker of two is taken for the same thing.
+        heard: overlap above which it moves the stronger one, see `boxes.voted`.
+    """
+
+    dropped: float
+    heard: float
+
+
+OF_NAME = Doubles(0.65, 0.65)
+"""Of a class name, whose things often stand in front of each other."""
+OF_PHRASE = Doubles(0.5, 1 / 3)
+"""Of a phrase, which means few things: people see doubles as mistakes. Chosen on validation."""
 
 
 def to_grounding(
@@ -23,7 +39,7 @@ def to_grounding(
     *,
     threshold: float,
     limit: int = 100,
-    overlap: float = SAME_PHRASE,
+    doubles: Doubles = OF_PHRASE,
 ) -> Grounding:
     """Returns the boxes that score at least `threshold`, best first, each for all its doubles.
 
@@ -34,13 +50,13 @@ def to_grounding(
         letterbox: of the picture.
         threshold: lowest score kept.
         limit: most boxes kept.
-        overlap: above which the weaker of two boxes is a double.
+        doubles: what becomes of overlapping boxes.
     """
     scores = logits.sigmoid()
     # Doubles below the threshold count too, so that a box stays where it is when it is moved.
-    kept = boxes.suppress(boxes_xyxy, scores, overlap, limit)
+    kept = boxes.suppress(boxes_xyxy, scores, doubles.dropped, limit)
     kept = kept[scores[kept] >= max(threshold, 1e-4)]
-    middle = boxes.voted(boxes_xyxy, scores, kept, overlap)
+    middle = boxes.voted(boxes_xyxy, scores, kept, doubles.heard)
     places, numbers = [], []
     for place, score in zip(letterbox.to_unit(middle).tolist(), scores[kept].tolist(), strict=True):
         try:

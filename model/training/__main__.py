@@ -89,6 +89,12 @@ def _merge(options: argparse.Namespace) -> int:
     return merge(options)
 
 
+def _blend(options: argparse.Namespace) -> int:
+    from model.training.verbs import blend
+
+    return blend(options)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m model.training")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -112,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_giving(
         verb("export", _export, "write a folder that is ready to push"),
         verb("merge", _merge, "fold low-rank weights into the full ones"),
+        verb("blend", _blend, "move weights a share of the way towards a relative's"),
     )
     return parser
 
@@ -186,13 +193,18 @@ def _add_studying(ablate: argparse.ArgumentParser, measure: argparse.ArgumentPar
     measure.add_argument("--out", type=Path, default=Path("runs/speed"), help="folder to write in")
 
 
-def _add_giving(export: argparse.ArgumentParser, merge: argparse.ArgumentParser) -> None:
+def _add_giving(
+    export: argparse.ArgumentParser, merge: argparse.ArgumentParser, blend: argparse.ArgumentParser
+) -> None:
     export.add_argument("checkpoint", help="folder or name")
     export.add_argument("--archive", action="store_true", help="also as one file, FOLDER.zip")
     export.add_argument("--repository", help="OWNER/NAME to push to; needs HF_TOKEN")
     merge.add_argument("--start", required=True, help="checkpoint that the adapter belongs to")
     merge.add_argument("--adapter", type=Path, required=True, help="folder RUN/adapter")
-    for verb in (export, merge):
+    blend.add_argument("--checkpoint", required=True, help="whose weights are moved")
+    blend.add_argument("--towards", required=True, help="what it was trained from, or a sibling")
+    blend.add_argument("--share", type=float, required=True, help="of the way, 0 to 1")
+    for verb in (export, merge, blend):
         verb.add_argument("--out", type=Path, required=True, help="folder to write")
 
 

@@ -7,6 +7,8 @@ must get used to; where the image tokens' cells lie is interpolated.
 
 from __future__ import annotations
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -26,6 +28,12 @@ def grown(model: DeixisModel, tree: ModelConfig) -> DeixisModel:
         ConfigError: it differs in more than its layers and its canvas.
     """
     larger = DeixisModel.from_tree(tree)
+    _become(larger, model)
+    return larger
+
+
+def _become(larger: DeixisModel, model: DeixisModel) -> None:
+    """Makes a larger model say what `model` says; what new layers do inside stays as it is."""
     before, after = model.state_dict(), larger.state_dict()
     if PLACES in before:
         before[PLACES] = _resized(before[PLACES], after[PLACES].shape[0])
@@ -44,7 +52,6 @@ def grown(model: DeixisModel, tree: ModelConfig) -> DeixisModel:
         _silence(layer.attention.out_proj, layer.mix[-1], decoder.offsets[number])  # type: ignore[union-attr]
         for kind in (decoder.norms, decoder.scores):
             kind[number].load_state_dict(kind[old - 1].state_dict())
-    return larger
 
 
 def _resized(places: Tensor, count: int) -> Tensor:
@@ -58,3 +65,24 @@ def _silence(*layers: nn.Module) -> None:
     for layer in layers:
         for value in layer.parameters():
             value.zero_()
+
+
+@torch.no_grad()
+def blend(model: DeixisModel, other: DeixisModel, share: float) -> None:
+    """Moves a model's weights a share of the way towards those of a relative.
+
+    Towards its parent, it keeps most of what training added and gets back some of what that cost
+    (WiSE-FT, Wortsman et al. 2022); towards a sibling, it errs where both do (model soups, Wortsman
+    et al. 2022). Layers that the other does not have are moved towards silence.
+
+    Raises:
+        ConfigError: the share is none, or the two differ in more than layers and canvas.
+    """
+    if not 0 <= share <= 1:
+        raise ConfigError(f"share is {share}; it lies between 0 (nothing) and 1 (all the way).")
+    back = copy.deepcopy(model)
+    _become(back, other)
+    wanted = back.state_dict()
+    for name, value in model.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(wanted[name].to(value), share)

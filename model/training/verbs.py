@@ -255,6 +255,21 @@ def merge(options: argparse.Namespace) -> int:
     return DONE
 
 
+def blend(options: argparse.Namespace) -> int:
+    """Moves weights a share of the way towards those of a relative."""
+    from model.training import growing
+
+    folders = [checkpoint.resolve(name) for name in (options.checkpoint, options.towards)]
+    model, vocabulary, _ = checkpoint.load(folders[0])
+    other, _, _ = checkpoint.load(folders[1], grow=True)
+    if len({(folder / "tokenizer.json").read_bytes() for folder in folders}) > 1:
+        raise ConfigError(f"{options.towards} has other words than {options.checkpoint}.")
+    growing.blend(model, other, options.share)
+    checkpoint.save(model, vocabulary, options.out, half=True)
+    tell("saved", path=str(options.out), what="checkpoint")
+    return DONE
+
+
 class _Seldom:
     """Tells progress twice a second at most."""
 

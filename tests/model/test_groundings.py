@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model.groundings import to_grounding
+from model.groundings import Doubles, to_grounding
 from model.preprocess import Letterbox
 from model.types import Phrase, Size
 
@@ -22,7 +22,7 @@ SCORES = torch.logit(torch.tensor([0.6, 0.9, 0.5, 0.95]))
 def test_boxes_are_in_the_picture_best_first_and_each_thing_once() -> None:
     found = to_grounding(Phrase("dog"), SCORES, PLACES, WIDE, threshold=0.4)
     assert found.scores == pytest.approx((0.9, 0.5))
-    share = 0.6**2 / (0.6**2 + 0.9**2)
+    share = 0.6 / (0.6 + 0.9)
     assert found.boxes[0].as_tuple() == pytest.approx((0, 0, 0.5, 0.9 + 0.1 * share))
     assert found.boxes[1].as_tuple() == pytest.approx((0.5, 0.5, 1, 1))
 
@@ -42,7 +42,9 @@ def test_a_box_stays_where_it_is_when_the_threshold_moves() -> None:
 
 
 def test_doubles_are_kept_where_the_overlap_allows_and_the_limit_holds() -> None:
-    loose = to_grounding(Phrase("dog"), SCORES, PLACES, WIDE, threshold=0.4, overlap=0.95)
+    loose = to_grounding(
+        Phrase("dog"), SCORES, PLACES, WIDE, threshold=0.4, doubles=Doubles(0.95, 0.95)
+    )
     assert loose.scores == pytest.approx((0.9, 0.6, 0.5))
     few = to_grounding(Phrase("dog"), SCORES[:3], PLACES[:3], WIDE, threshold=0.0, limit=1)
     assert few.scores == pytest.approx((0.9,))

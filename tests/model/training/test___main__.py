@@ -56,6 +56,10 @@ def test_from_a_foreign_folder_to_a_folder_that_can_be_pushed(
     assert sections[0] == sections[1]
     assert checkpoint.verify(tmp_path / "merged") == version, "merged is what was served"
 
+    blend = ("blend", f"--checkpoint={taught}", f"--towards={start}", "--share=1")
+    assert run(capsys, *blend, f"--out={tmp_path / 'back'}")[0] == 0
+    assert checkpoint.verify(tmp_path / "back")
+
     code, told = run(
         capsys, "compare", f"--before={start}", f"--after={taught}", f"--data={data}",
         f"--general={data / 'train.jsonl'}", "--limit=2", f"--out={tmp_path / 'board'}",

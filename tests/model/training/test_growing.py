@@ -8,7 +8,7 @@ import torch
 from model.config import ModelConfig
 from model.errors import ConfigError
 from model.training.collate import Collator, Lesson
-from model.training.growing import grown
+from model.training.growing import blend, grown
 from model.types import Size
 from tests.model import tiny
 
@@ -51,3 +51,22 @@ def test_another_width_is_refused() -> None:
     tree = replace(model.tree, decoder=replace(model.tree.decoder, width=64))
     with pytest.raises(ConfigError, match="in layers and canvas only"):
         grown(model, tree)
+
+
+def test_a_blend_lies_between_two_checkpoints() -> None:
+    before = tiny.build(seed=1)
+    after = grown(tiny.build(seed=2), deeper())
+    name = "box_decoder.wishes.weight"
+    torch.nn.init.ones_(before.box_decoder.wishes.weight)  # type: ignore[arg-type]
+    torch.nn.init.zeros_(after.box_decoder.wishes.weight)  # type: ignore[arg-type]
+    blend(after, before, 0.25)
+    assert after.state_dict()[name].unique().tolist() == [0.25]
+    inner = "prefixed.language.layers.2.mlp.up_proj.weight"
+    kept = after.state_dict()[inner].clone()
+    blend(after, before, 1.0)
+    assert after.state_dict()[inner].equal(kept), "what before does not have is not drawn anew"
+    lesson = Lesson(Size(96, 64), tiny.turns(), [("dog", [tiny.LEFT])])
+    batch, _ = Collator(tiny.vocabulary(), before.tree)([lesson], tiny.sight(of=before))
+    torch.testing.assert_close(after.eval()(batch).states, before.eval()(batch).states)
+    with pytest.raises(ConfigError, match="share is 2"):
+        blend(after, before, 2)
