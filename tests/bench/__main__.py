@@ -1,6 +1,7 @@
 """`make bench`: measures speed side by side, prints the table, keeps the raw numbers in docs/.
 
-`make bench ARGS=gpu` measures published models at full size, with made-up weights, on a GPU.
+`make bench ARGS=gpu` measures published models at full size, with made-up weights, on a GPU;
+`make bench ARGS=chat_while_training` measures answers beside a training job.
 """
 
 from __future__ import annotations
@@ -42,12 +43,18 @@ def main() -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("page", "gpu"), default="page")
+    parser.add_argument(
+        "what", nargs="?", choices=("page", "gpu", "chat_while_training"), default="page"
+    )
     parser.add_argument("--device", default="cuda", help="where `gpu` runs: cuda, cuda:1 or cpu")
     asked = parser.parse_args()
     if asked.what == "gpu":
         from tests.bench import large
 
         large.main(asked.device)
+    elif asked.what == "chat_while_training":
+        from tests.bench import chat_while_training
+
+        chat_while_training.main()
     else:
         main()

@@ -21,7 +21,10 @@ import httpx
 from tests.browser.conftest import served
 
 ROOT = Path(__file__).resolve().parents[2]
-POINT = (0.3, 0.5)
+CLICK: dict[str, Any] = {
+    "question": "What is @1?", "task": "click", "selected": "@1", "screen": [750, 1],
+    "marks": [{"name": "@1", "points": [[0.3, 0.5, 1]]}],
+}  # fmt: skip
 _CLICKED = re.compile(r"click answered in (\d+) ms")
 
 
@@ -92,19 +95,13 @@ def warm_click(*model: str, rounds: int = 30) -> WarmClick:
         for _ in range(rounds + 1):
             started = time.perf_counter()
             seen = False
-            for message in tab.event("asked", _click()):
+            for message in tab.event("asked", CLICK):
                 said = _CLICKED.search(json.dumps(message))
                 if said and not seen:
                     seen = True
                     whole.append(1e3 * (time.perf_counter() - started))
                     spent.append(float(said[1]))
     return WarmClick(tuple(whole[1:]), tuple(spent[1:]))
-
-
-def _click() -> dict[str, Any]:
-    mark = {"name": "@1", "points": [[*POINT, 1]]}
-    shown = {"marks": [mark], "selected": "@1", "screen": [750, 1]}
-    return {"question": "What is @1?", "task": "click", **shown}
 
 
 if __name__ == "__main__":
