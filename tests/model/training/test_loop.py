@@ -13,11 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+from torch import Tensor
 
 from model import checkpoint
 from model.errors import CheckpointError
-from model.training.loop import clip, schedule
+from model.training.config import Recipe, Stage
+from model.training.loop import Trainer, clip, schedule
 from model.training.state import assign, restore, tensors_of
+from model.vlm import DeixisModel
+from tests.model import tiny
 from tests.model.training import small_run
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -39,6 +43,41 @@ def test_the_trunk_is_clipped_by_itself() -> None:
     assert values["objects.b"].grad.tolist() == pytest.approx([0.3, 0.4])
     values["objects.b"].grad = torch.tensor([float("nan"), 0.0])
     assert clip(values, 1.0) != clip(values, 1.0), "what is not a number is seen"
+
+
+class Pull:
+    """A course whose gradient is what was drawn."""
+
+    def draw(self, stage: Stage, chance: random.Random, count: int) -> float:
+        return chance.random() + count
+
+    def loss(self, model: DeixisModel, drawn: float) -> tuple[Tensor, dict[str, float]]:
+        return drawn * model.links.weight.sum(), {"pull": drawn}
+
+
+def test_parts_of_a_batch_add_up_to_its_mean_and_the_average_follows(tmp_path: Path) -> None:
+    tree = tiny.tree()
+    stage = Stage(steps=2, batch=6, trains=("links",))
+    recipe = Recipe(model=tree, stages=(stage,), precision="no", accumulate=3, ema=0.5)
+    trainer = Trainer(recipe, tiny.build(), tiny.vocabulary(), Pull(), tmp_path)
+    trainer._enter_stage()
+    loss, parts = trainer._losses([1.0, 2.0, 6.0])
+    weight = trainer.model.links.weight
+    assert weight.grad is not None
+    assert tiny.close(weight.grad, torch.full_like(weight, 3.0))
+    assert parts == {"pull": pytest.approx(3.0)}
+    assert loss == pytest.approx(3.0 * weight.sum().item())
+    before = weight.detach().clone()
+    for _ in range(2):
+        row = trainer.take_step()
+        assert 2 <= row["pull"] < 3, "six pictures in three parts are two each"
+    average = trainer.average["links.weight"]
+    assert not torch.equal(average, weight)
+    assert (average - before).abs().sum() < (weight - before).abs().sum()
+    after = weight.detach().clone()
+    with trainer.averaged() as model:
+        assert torch.equal(model.links.weight, average)
+    assert torch.equal(trainer.model.links.weight, after)
 
 
 WRITER = """
