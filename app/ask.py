@@ -108,7 +108,7 @@ class Ask:
         self.question.stop(self.on_stop, None, None, **QUIET)
         self.chat.retry(self.on_retry, None, **asking)
         self.chat.edit(self.on_edit, None, **asking)
-        self.chat.clear(self.on_clear, None, outputs, **QUIET)
+        self.chat.clear(self.on_clear, None, opening["outputs"], **QUIET)
         for button in self.starters:
             button.click(self.on_starter, [button, self.canvas], **asking)
         for capability, _, wording in words.QUICK:

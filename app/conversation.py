@@ -115,7 +115,7 @@ class Conversation:
             trouble="",
             status=(" ".join(picture.notes), False),
             running=False,
-            questions=sample.questions if sample else words.STARTERS,
+            questions=_starters(desk),
         )
         return view if self.people.desk(key).picture is picture else View()
 
@@ -236,8 +236,13 @@ class Conversation:
         """Empties the conversation and takes the marks off the picture."""
         self.people.stop(key)
         desk = self.people.change(key, handlers.clear)
-        nothing = _nothing_shown(desk, cleared=True)
-        return View(chat=[], answer=nothing, trouble="", running=False)
+        return View(
+            chat=[],
+            answer=_nothing_shown(desk, cleared=True),
+            trouble="",
+            running=False,
+            questions=_starters(desk),
+        )
 
     def _marks(self, key: Key, payload: object) -> Marks:
         desk = self.people.change(key, lambda now: handlers.set_screen(now, payload))
@@ -411,6 +416,11 @@ def _nothing_shown(desk: Desk, **more: Any) -> dict[str, Any]:  # noqa: ANN401
     """Returns the canvas's `answer` that shows no boxes, for the picture on the desk."""
     picture = desk.picture.key if desk.picture else None
     return {"exchange": None, "picture": picture, "serial": next(handlers.SERIAL), **more}
+
+
+def _starters(desk: Desk) -> tuple[str, ...]:
+    """Returns the questions to start with: of the sample on the desk, or those for any picture."""
+    return desk.sample.questions if desk.sample else words.STARTERS
 
 
 def _version(card: Card) -> str:

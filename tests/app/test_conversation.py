@@ -302,6 +302,7 @@ def test_clearing_keeps_the_picture(file: Path) -> None:
     view = talk.clear(ANNA)
     assert view.chat == []
     assert (view.answer or {})["cleared"]
+    assert view.questions == words.STARTERS
     assert talk.people.desk(ANNA).picture is not None
 
 
