@@ -44,9 +44,9 @@ class NewCourse:
 
     def draw(self, stage: Stage, chance: random.Random, count: int) -> Drawn:
         """Returns scenes drawn by the replay's share, as they look at this visit."""
-        shown = [self._show(chance) for _ in range(count)]
         # Words cost as much as all the rest, and names are learned without them.
         spoken = chance.random() < self._config.words_share
+        shown = [self._show(chance, spoken) for _ in range(count)]
         lessons = [self._lesson(scene, stage, chance) for scene, _ in shown]
         if not spoken:
             lessons = [replace(lesson, turns=(), talks=()) for lesson in lessons]
@@ -58,11 +58,14 @@ class NewCourse:
         loss, parts = loss_of(model, batch, drawn.targets, self._config.losses)
         return with_own_losses(loss, parts, own, self._config.proposal)
 
-    def _show(self, chance: random.Random) -> Shown:
+    def _show(self, chance: random.Random, spoken: bool) -> Shown:
         again = bool(self._replay) and chance.random() < self._config.replay_share
 
         def pick() -> Scene:
-            return self._pick(chance, again=again)
+            scene = self._pick(chance, again=again)
+            # What people said is true of the picture as it is; where it is not taught, the picture
+            # may be changed as any other.
+            return scene if spoken else replace(scene, turns=())
 
         return view(pick(), pick, self._config.views, chance)
 

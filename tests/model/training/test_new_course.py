@@ -10,6 +10,7 @@ from model.records import LabelledObject, PictureFile, Record
 from model.training.config import Stage
 from model.training.new_course import NewCourse
 from model.training.scenes import Scene
+from model.training.views import ViewConfig
 from model.types import Answer, Size, Turn
 from model.vlm import DeixisModel
 from tests.model import tiny
@@ -72,7 +73,7 @@ def test_earlier_pictures_teach_that_new_things_are_not_in_them(
     asked = dict(taught._lesson(old, STAGE, random.Random(0)).names)
     assert asked["red square"] == []
     assert len(asked["dog"]) == 1
-    drawn = [taught._show(random.Random(seed))[0].new for seed in range(40)]
+    drawn = [taught._show(random.Random(seed), True)[0].new for seed in range(40)]
     assert 10 < sum(drawn) < 30
 
 
@@ -82,6 +83,21 @@ def test_turns_that_people_wrote_are_the_lesson(tmp_path: Path, model: DeixisMod
     lesson = course(model, [written])._lesson(written, STAGE, random.Random(0))
     assert list(lesson.turns) == [turn]
     assert lesson.names
+
+
+def test_a_picture_with_turns_is_changed_as_any_other_where_words_are_not_taught(
+    tmp_path: Path, model: DeixisModel
+) -> None:
+    written = replace(scene(tmp_path, "red square"), turns=(Turn("What?", Answer("a square")),))
+    taught = course(model, [written])
+    taught._config = replace(taught._config, words_share=0.0, views=ViewConfig(windows=1.0))
+    seen = [taught.draw(STAGE, random.Random(seed), 2).scenes for seed in range(10)]
+    assert all(one.record.size != written.record.size for scenes in seen for one in scenes)
+    taught._config = replace(taught._config, words_share=1.0)
+    spoken = [taught.draw(STAGE, random.Random(seed), 2).scenes for seed in range(10)]
+    as_it_is = [one for scenes in spoken for one in scenes if one.turns]
+    assert as_it_is
+    assert all(one.record == written.record for one in as_it_is)
 
 
 def test_a_picture_without_anything_teaches_what_is_absent(
