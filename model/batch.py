@@ -97,6 +97,15 @@ class Boxes:
     picture: Tensor
     start: Tensor
 
+    @property
+    def agreed(self) -> Tensor:
+        """The mean of the layers' logits, float[G, Q]: each was taught to decide by itself.
+
+        The first is left out, if there are others: its queries have not yet seen what each other
+        makes of the phrase.
+        """
+        return self.logits[1:].mean(0) if len(self.logits) > 1 else self.logits[0]
+
     def __getitem__(self, groups: slice) -> Boxes:
         """Returns some of the groups."""
         return Boxes(

@@ -103,7 +103,8 @@ def unsuppressed(over: Tensor, among: Tensor | None = None) -> Tensor:
 def voted(boxes_xyxy: Tensor, scores: Tensor, kept: Tensor, threshold: float) -> Tensor:
     """Returns kept boxes moved to the mean of their doubles, float[K, 4].
 
-    Doubles count by their scores. Source: box voting, Gidaris and Komodakis 2015, section 4.2.
+    Source: box voting (Gidaris and Komodakis 2015, section 4.2). Where we differ: doubles count by
+    the square of their scores, so that many weak ones do not drag a sure one away.
 
     Args:
         boxes_xyxy: float[N, 4].
@@ -115,7 +116,7 @@ def voted(boxes_xyxy: Tensor, scores: Tensor, kept: Tensor, threshold: float) ->
         A box and its double, as sure as each other and one apart: the box half-way.
     """
     doubles = pairwise_iou(boxes_xyxy[kept], boxes_xyxy) > threshold
-    weight = scores * doubles
+    weight = scores.square() * doubles
     return weight @ boxes_xyxy / weight.sum(1, keepdim=True)
 
 

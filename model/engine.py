@@ -306,7 +306,7 @@ class Engine(Backend):
         start = encoded.sight.boxes[picture]
         trust = links.new_ones(len(links)) if trust is None else trust
         refined = start + trust[:, None, None] * (decoded.boxes[-1] - start)
-        scores = decoded.start + trust[:, None] * (decoded.logits[-1] - decoded.start)
+        scores = decoded.start + trust[:, None] * (decoded.agreed - decoded.start)
         scores = scores if shift is None else scores + shift[:, None]
         return [
             to_grounding(

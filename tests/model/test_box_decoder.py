@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from model import boxes
+from model.batch import Boxes
 from model.box_decoder import PADDED, BoxDecoder, prior
 from tests.model import tiny
 
@@ -95,3 +96,13 @@ def test_boxes_keep_positive_sizes() -> None:
     out = tiny.model().box_decoder(10 * _links(1), torch.tensor([0]), SIGHT, OBJECTS)
     real = boxes.area(SIGHT.boxes[0]) > 0
     assert (boxes.area(out.boxes[-1, 0])[real] > 0).all()
+
+
+def test_layers_behind_the_first_agree_on_a_score() -> None:
+    decoded = Boxes(
+        torch.tensor([[[9.0, 9.0]], [[1.0, 2.0]], [[3.0, 0.0]]]),
+        torch.zeros(3, 1, 2, 4), torch.zeros(1, 3), torch.zeros(1, 2, 4),
+        torch.zeros(1, dtype=torch.long), torch.zeros(1, 2),
+    )  # fmt: skip
+    assert decoded.agreed.tolist() == [[2.0, 1.0]]
+    assert replace(decoded, logits=decoded.logits[:1]).agreed.tolist() == [[9.0, 9.0]]

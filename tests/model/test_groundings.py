@@ -22,7 +22,7 @@ SCORES = torch.logit(torch.tensor([0.6, 0.9, 0.5, 0.95]))
 def test_boxes_are_in_the_picture_best_first_and_each_thing_once() -> None:
     found = to_grounding(Phrase("dog"), SCORES, PLACES, WIDE, threshold=0.4)
     assert found.scores == pytest.approx((0.9, 0.5))
-    share = 0.6 / (0.6 + 0.9)
+    share = 0.6**2 / (0.6**2 + 0.9**2)
     assert found.boxes[0].as_tuple() == pytest.approx((0, 0, 0.5, 0.9 + 0.1 * share))
     assert found.boxes[1].as_tuple() == pytest.approx((0.5, 0.5, 1, 1))
 
