@@ -57,7 +57,7 @@ def test_from_an_archive_to_a_served_checkpoint_and_back(visit: Visits, tmp_path
     assert "<b>cup</b>" in me.text("#report table")  # hostile, and inert
     me.await_count("#sheet .album img", 4)
     start(me, 1)
-    assert "1 rows are not used" in me.see("#train-said .trouble").inner_text()
+    assert "1 row is not used" in me.see("#train-said .trouble").inner_text()
     me.page.check("#consent input")
     me.page.click("#start")
     me.see("#run .state.done")
