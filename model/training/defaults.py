@@ -25,6 +25,8 @@ LOOKED_AT = 16
 VISITS, MOST_VISITS = 40, 16_000
 """Visits to each new picture, and to all of them, if nobody said how long."""
 MOST_EPOCHS = 400
+FEW, WIDE = 50, 2.4
+"""Pictures that are few: they show things at few sizes, so they are seen in wider margins, too."""
 RATES = {"full": 8e-4, "lora": 1e-3, "decoders": 1e-3}
 DECODERS = ("objects", "context", "links", "box_decoder", "word_locator")
 READERS = ("projector", "region_encoder", "prefixed", "findings")
@@ -73,6 +75,9 @@ def fill_in(
     if not replay:
         chosen["replay_share"] = 0.0
         reasons.append("Without --replay, what was known before may be forgotten.")
+    if len(scenes) < FEW and not config.views.widest:
+        chosen["views"] = replace(config.views, widest=WIDE)
+        reasons.append(f"views: so few ({len(scenes)}) pictures are seen in wider margins, too.")
     config = replace(config, **chosen)
     if not config.steps:
         config = replace(config, steps=_steps(config, len(scenes)))

@@ -18,7 +18,7 @@ from model.training.importers.examples import stored_turns
 from model.training.mirror import mirrored
 from model.types import Box, Size, Turn
 
-SMALLEST, LARGEST = 0.6, 1.6
+SMALLEST, WIDEST = 0.6, 1.6
 """Sides of the window that is shown, as shares of the picture's."""
 VISIBLE = 0.4
 """Share of a thing that must be in the window for it to be shown at all."""
@@ -72,7 +72,9 @@ class Window:
         return self.left, self.top, self.left + self.width, self.top + self.height
 
 
-def show(scene: Scene, chance: Random, windows: float = 0.5) -> tuple[Scene, Image.Image]:
+def show(
+    scene: Scene, chance: Random, windows: float = 0.5, widest: float = WIDEST
+) -> tuple[Scene, Image.Image]:
     """Returns a scene as it looks at this visit, and its picture.
 
     Half of the visits are mirrored. A share `windows` of those to a scene without turns of its own
@@ -88,14 +90,14 @@ def show(scene: Scene, chance: Random, windows: float = 0.5) -> tuple[Scene, Ima
         scene = replace(scene, record=mirrored(scene.record))
         picture = ImageOps.mirror(picture)
     if chance.random() < windows:
-        scene, picture = _through_window(scene, picture, chance)
+        scene, picture = _through_window(scene, picture, chance, widest)
     return scene, _tinted(picture, chance)
 
 
 def _through_window(
-    scene: Scene, picture: Image.Image, chance: Random
+    scene: Scene, picture: Image.Image, chance: Random, widest: float
 ) -> tuple[Scene, Image.Image]:
-    share = chance.uniform(SMALLEST, LARGEST)
+    share = chance.uniform(SMALLEST, widest)
     width, height = (max(1, round(share * side)) for side in picture.size)
     left = round(chance.uniform(0, 1) * (picture.width - width))
     top = round(chance.uniform(0, 1) * (picture.height - height))

@@ -9,29 +9,36 @@ from random import Random
 from model.config import Section
 from model.errors import ConfigError
 from model.training.collage import Shown, mosaic, pasted
-from model.training.scenes import Scene, show
+from model.training.scenes import WIDEST, Scene, show
+
+MOST_MARGIN = 4
+"""Sides of the largest window that may be asked for."""
 
 
 @dataclass(frozen=True)
 class ViewConfig(Section):
-    """Shares of the visits to pictures that are changed in a way that words do not survive.
+    """How pictures are changed in ways that words do not survive.
 
     Attributes:
-        windows: see a part of the picture, or the picture in a wider margin.
-        mosaic: see four pictures at once.
-        pasted: see things of another picture, cut out by their outlines, pasted in.
+        windows: share of the visits that see a part of the picture, or it in a wider margin.
+        mosaic: share that see four pictures at once.
+        pasted: share that see things of another picture, cut out by their outlines, pasted in.
+        widest: sides of the largest window, as a share of the picture's; 0 for the usual ones.
     """
 
     windows: float = 0.5
     mosaic: float = 0.0
     pasted: float = 0.0
+    widest: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuses what is no share; raises ConfigError."""
+        """Refuses what is out of its range; raises ConfigError."""
         for field in fields(self):
+            high = MOST_MARGIN if field.name == "widest" else 1
             value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise ConfigError(f"views.{field.name} is {value!r:.40}; it is a share, 0 to 1.")
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not (number and 0 <= value <= high):
+                raise ConfigError(f"views.{field.name} is {value!r:.40}; choose 0 to {high}.")
 
 
 def view(scene: Scene, another: Callable[[], Scene], config: ViewConfig, chance: Random) -> Shown:
@@ -48,7 +55,7 @@ def view(scene: Scene, another: Callable[[], Scene], config: ViewConfig, chance:
     if config.mosaic and not kept and chance.random() < config.mosaic:
         scenes = [scene, *(another() for _ in range(3))]
         return mosaic([show(some, chance, 0.0) for some in scenes], chance)
-    shown = show(scene, chance, config.windows)
+    shown = show(scene, chance, config.windows, config.widest or WIDEST)
     if config.pasted and not kept and chance.random() < config.pasted:
         return pasted(shown, show(another(), chance, 0.0), chance)
     return shown

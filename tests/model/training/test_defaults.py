@@ -52,6 +52,13 @@ def test_no_gap_is_left_and_what_was_chosen_stays(scenes: list[Scene]) -> None:
     assert fill(asked, scenes).steps == 5, "two visits to ten pictures, four at a time"
 
 
+def test_few_pictures_are_seen_in_wider_margins_unless_somebody_chose(scenes: list[Scene]) -> None:
+    assert fill(ANY, scenes).views.widest == defaults.WIDE
+    assert fill(ANY, scenes * 10).views.widest == 0
+    asked = ANY.with_values(["views.widest=1.2"])
+    assert fill(asked, scenes).views == asked.views
+
+
 def test_skill_is_measured_only_if_nobody_chose(scenes: list[Scene]) -> None:
     def never() -> float:
         raise AssertionError

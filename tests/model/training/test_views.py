@@ -46,6 +46,16 @@ def test_what_people_wrote_is_seen_as_they_saw_it(scene: Scene) -> None:
     assert any(shown.turns for shown in seen)
 
 
+def test_windows_are_as_wide_as_is_asked_for(scene: Scene) -> None:
+    for widest, at_least, at_most in ((0.0, 1.4, 1.6), (2.4, 2.0, 2.4), (1.0, 0.9, 1.0)):
+        seen = views(scene, ViewConfig(windows=1, widest=widest), 60)
+        largest = max(shown.record.size.width for shown in seen) / scene.record.size.width
+        assert at_least < largest <= at_most + 0.01
+    for wrong in (-0.1, 4.1, "wide"):
+        with pytest.raises(ConfigError, match=r"views\.widest is"):
+            ViewConfig(widest=wrong)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.5, "often", True])
 def test_what_is_no_share_is_refused(value: object) -> None:
     with pytest.raises(ConfigError, match=r"views\.mosaic is"):
