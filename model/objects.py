@@ -54,8 +54,13 @@ def look_around(boxes_xyxy: Tensor, sight: Sight) -> Tensor:
     return around.unflatten(1, (-1, ROI_SIDE**2)).flatten(2)
 
 
+def colours_inside(boxes_xyxy: Tensor, sight: Sight) -> Tensor:
+    """Returns the colours of a 3x3 division of each box: [B, Q, 4] to [B, Q, 9 * 3]."""
+    return sample(sight.colours, roi_places(boxes_xyxy)).unflatten(1, (-1, ROI_SIDE**2)).flatten(2)
+
+
 class ObjectEncoder(nn.Module):
-    """Proposal geometry, scores, tower features and a 3x3 look at the pyramid, as one vector."""
+    """Proposal geometry, scores, tower features, pyramid and colours inside it, as one vector."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -65,12 +70,14 @@ class ObjectEncoder(nn.Module):
         self.likely = nn.Linear(trunk.num_classes, width, bias=False)
         self.stands = nn.Linear(NUM_GEOMETRY + NUM_STANDING, width, bias=False)
         self.roi = nn.Linear(3 * trunk.head_width * ROI_SIDE**2, width)
+        self.colours = nn.Linear(3 * ROI_SIDE**2, width, bias=False)
         self.level = nn.Embedding(len(trunk.sides) * len(STRIDES), width)
         self.mix = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
         nn.init.zeros_(self.likely.weight)
         nn.init.zeros_(self.stands.weight)
+        nn.init.zeros_(self.colours.weight)
 
     def forward(self, sight: Sight) -> Tensor:
         """Returns object queries float[B, Q, D]."""
@@ -84,6 +91,7 @@ class ObjectEncoder(nn.Module):
         x = self.scalars(torch.cat(scalars, -1)) + self.roi(around / 2) + self.level(sight.level)
         x = x + self.likely(sight.class_logits.sigmoid())
         x = x + self.stands(torch.cat([2 * geometry(sight.boxes), standing(sight)], -1))
+        x = x + self.colours(colours_inside(sight.boxes, sight))
         return x + self.mix(x)
 
 

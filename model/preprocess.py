@@ -21,7 +21,7 @@ from model.types import Size
 PAD = 114
 """Grey of the canvas outside the picture, as the trunk was trained with."""
 
-PREPROCESS_VERSION = "1"
+PREPROCESS_VERSION = "2"
 """Part of every cache key; raise it when pixels or frames change."""
 
 

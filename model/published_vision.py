@@ -18,7 +18,7 @@ from model import boxes
 from model.config import Part, TrunkConfig
 from model.errors import ConfigError
 from model.parts import settings_of
-from model.vision import Sight, Vision
+from model.vision import Sight, Vision, colours_of
 
 DETECTORS = ("rt_detr", "rt_detr_v2", "d_fine")
 PATCH = 16
@@ -64,6 +64,7 @@ class PublishedVision(nn.Module):
             middle=middle,
             far=far,
             summit=far if self.encoder is None else self._summit(canvas),
+            colours=colours_of(canvas),
         )
 
     def _summit(self, canvas: Tensor) -> Tensor:

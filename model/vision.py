@@ -37,6 +37,7 @@ class Sight:
         middle: float[B, D, N, N], stride 16.
         far: float[B, D, N/2, N/2], stride 32.
         summit: float[B, S, N/2, N/2], stride 32.
+        colours: float[B, 3, 2N, 2N], stride 8; see `colours_of`.
     """
 
     boxes: Tensor
@@ -49,6 +50,7 @@ class Sight:
     middle: Tensor
     far: Tensor
     summit: Tensor
+    colours: Tensor
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:
         """Returns a Sight with `change` applied to every tensor."""
@@ -69,7 +71,7 @@ class Sight:
             return torch.stack([1 - b[..., 2], b[..., 1], 1 - b[..., 0], b[..., 3]], -1)
 
         changed = {"boxes": torch.where(which[:, None, None], flip_boxes(self.boxes), self.boxes)}
-        for name in ("near", "middle", "far", "summit"):
+        for name in ("near", "middle", "far", "summit", "colours"):
             grid = getattr(self, name)
             changed[name] = torch.where(which[:, None, None, None], grid.flip(-1), grid)
         return replace(self, **changed)
@@ -93,10 +95,10 @@ class Vision(nn.Module):
         Args:
             canvases: one float32[B, 3, side, side] for each of the configured sides.
         """
-        return self.select([self.trunk(canvas) for canvas in canvases])
+        return self.select([self.trunk(canvas) for canvas in canvases], canvases[0])
 
-    def select(self, looks: list[Cells]) -> Sight:
-        """Returns the sight of what the trunk said of each canvas."""
+    def select(self, looks: list[Cells], canvas: Tensor) -> Sight:
+        """Returns the sight of what the trunk said of each canvas, the first of which is given."""
         cells = merge(looks, self.config.sides)
         chosen, valid = self._choose(cells)
 
@@ -117,6 +119,7 @@ class Vision(nn.Module):
             middle=middle,
             far=far,
             summit=looks[0].summit,
+            colours=colours_of(canvas),
         )
 
     @torch.no_grad()
@@ -150,6 +153,15 @@ def merge(looks: list[Cells], sides: tuple[int, ...]) -> Cells:
         pyramid=looks[0].pyramid,
         summit=looks[0].summit,
     )
+
+
+def colours_of(canvas: Tensor) -> Tensor:
+    """Returns the mean colour of every 8 x 8 pixels, 0 to 255 as -2 to 2: float[B, 3, H/8, W/8].
+
+    A trunk that learned to see things in any light keeps hardly anything of their colours: purple
+    and red cells were alike to it.
+    """
+    return F.avg_pool2d(canvas / 64 - 2, STRIDES[0])
 
 
 def _levels(sides: tuple[int, ...]) -> Tensor:

@@ -112,7 +112,7 @@ class Looker:
             vision.trunk(canvas.contiguous(memory_format=torch.channels_last))
             for canvas in canvases
         ]
-        sight = vision.select(looks)
+        sight = vision.select(looks, canvases[0])
         cells = merge(looks, vision.config.sides)
         truth, classes = zip(*(self._truth(scene, vision.config.sides[0]) for scene in scenes),
                              strict=True)  # fmt: skip

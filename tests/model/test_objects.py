@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import torch
 
-from model.objects import geometry, roi_places, sample
+from model.objects import colours_inside, geometry, roi_places, sample
+from model.preprocess import Letterbox
+from model.types import Size
 from tests.model import tiny
 
 
@@ -40,3 +42,14 @@ def test_an_object_depends_on_its_own_box_and_on_how_the_others_stand() -> None:
     before, after = (tiny.model().objects(s) for s in (sight, replace(sight, boxes=moved)))
     changed = (before != after).any(-1)[0]
     assert len(changed.nonzero()) > 1
+
+
+def test_colours_inside_a_box_reach_its_object() -> None:
+    model, sight = tiny.build(), tiny.sight()
+    torch.nn.init.normal_(model.objects.colours.weight)
+    left = Letterbox.fit(Size(96, 64), 64).to_canvas(torch.tensor([[tiny.LEFT.as_tuple()]]))
+    colours = colours_inside(left, sight)
+    assert colours.shape == (1, 1, 27)
+    assert colours[0, 0].view(9, 3)[4, 2] > 1.5, "the middle of the red square is red"
+    grey = replace(sight, colours=torch.zeros_like(sight.colours))
+    assert not tiny.close(model.objects(sight), model.objects(grey))

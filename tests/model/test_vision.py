@@ -95,7 +95,7 @@ def test_mirroring_twice_is_nothing_and_once_only_where_asked() -> None:
     which = torch.tensor([True, False])
     once = sight.mirrored(which)
     twice = once.mirrored(which)
-    for name in ("near", "middle", "far", "summit"):
+    for name in ("near", "middle", "far", "summit", "colours"):
         assert torch.equal(getattr(once, name)[0], getattr(sight, name)[0].flip(-1))
         assert torch.equal(getattr(once, name)[1], getattr(sight, name)[1])
         assert torch.equal(getattr(twice, name), getattr(sight, name))
@@ -108,3 +108,11 @@ def test_mirroring_twice_is_nothing_and_once_only_where_asked() -> None:
 def test_pictures_can_be_chosen(index: slice | torch.Tensor) -> None:
     both = tiny.sight(2)
     assert torch.equal(both[index].boxes, both.boxes[1:2])
+
+
+def test_colours_are_those_of_the_picture_where_it_lies() -> None:
+    colours = tiny.sight().colours[0]
+    assert colours.shape == (3, 8, 8)
+    blue, _, red = colours[:, 4, 2]  # In the red square on the left; the order is that of a canvas.
+    assert red > 1.5
+    assert blue < -1.5

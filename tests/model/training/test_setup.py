@@ -170,6 +170,7 @@ def test_the_larger_recipe_fits_together_at_full_size() -> None:
             middle=stride16,
             far=far,
             summit=vision._summit(torch.zeros(1, 3, 640, 640)),
+            colours=torch.zeros(1, 3, 80, 80),
         )
         objects = model.objects(sight)
         image, real = model.image_tokens(sight, objects)
