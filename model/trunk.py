@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from model.config import TrunkConfig
 
 STRIDES = (8, 16, 32)
+Levels = tuple[Tensor, Tensor, Tensor]
+"""Features of strides 8, 16 and 32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,14 @@ class Trunk(nn.Module):
         Args:
             pixels: float32[B, 3, H, W], BGR, 0 to 255, H and W multiples of 32.
         """
-        levels = self.pyramid(self.backbone(pixels))
+        return self.tell(self.see(pixels))
+
+    def see(self, pixels: Tensor) -> Levels:
+        """Returns the levels of the pyramid, which the heads look at."""
+        return self.pyramid(self.backbone(pixels))
+
+    def tell(self, levels: Levels) -> Cells:
+        """Returns what the heads say of the levels of the pyramid."""
         stems, rows = zip(
             *(head(x) for head, x in zip(self.heads, levels, strict=True)), strict=True
         )

@@ -23,7 +23,7 @@ from model.training.features import canvases_of
 from model.training.proposals import kept_loss, proposal_losses
 from model.training.scenes import Scene
 from model.training.targets import Targets
-from model.trunk import Cells
+from model.trunk import Cells, Levels
 from model.vision import UNSEEN, Sight, Vision, merge
 from model.vlm import DeixisModel
 
@@ -79,6 +79,8 @@ def look(
     return replace(drawn.batch, sight=shaken(sight, noise, Random(drawn.seed))), own
 
 
+BELOW = ("backbone", "pyramid")
+"""Parts of the trunk that its heads look at; if they stay, they need not look twice."""
 KEEP = 4.0
 """What an earlier picture counts for the trunk, in relation to a new one: it is to stay put."""
 
@@ -108,15 +110,15 @@ class Looker:
         """
         if not isinstance(vision, Vision):
             return _fixed(vision(canvases)), {}
-        looks = [
-            vision.trunk(canvas.contiguous(memory_format=torch.channels_last))
-            for canvas in canvases
-        ]
+        trunk = vision.trunk
+        levels = [trunk.see(c.contiguous(memory_format=torch.channels_last)) for c in canvases]
+        looks = [trunk.tell(some) for some in levels]
         sight = vision.select(looks, canvases[0])
         cells = merge(looks, vision.config.sides)
         truth, classes = zip(*(self._truth(scene, vision.config.sides[0]) for scene in scenes),
                              strict=True)  # fmt: skip
-        floor, places = self.before(canvases, scenes, cells)
+        same = not any(v.requires_grad for m in BELOW for v in getattr(trunk, m).parameters())
+        floor, places = self.before(canvases, scenes, cells, levels if same else None)
         device = cells.boxes.device
         losses = proposal_losses(
             cells, vision.config.sides, truth, classes, floor,
@@ -137,18 +139,29 @@ class Looker:
 
     @torch.no_grad()
     def before(
-        self, canvases: list[Tensor], scenes: Sequence[Scene], cells: Cells
+        self,
+        canvases: list[Tensor],
+        scenes: Sequence[Scene],
+        cells: Cells,
+        levels: list[Levels] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Returns objectness float[B, C] and boxes float[B, C, 4] that are to stay, else zeros.
 
         Where not everything is marked, what the trunk was sure of before may be a thing that nobody
         marked; in earlier pictures all of it stays.
+
+        Args:
+            canvases: of B pictures.
+            scenes: what is known about them.
+            cells: what the trunk says of them now.
+            levels: what the heads look at, if only they may have changed.
         """
         floor, places = torch.zeros_like(cells.objectness_logits), torch.zeros_like(cells.boxes)
         rows = [i for i, scene in enumerate(scenes) if not (scene.new and scene.record.exhaustive)]
         if rows and self._elder is not None:
             elder = self._elder.to(floor.device)
-            looks = [elder.trunk(canvas[rows]) for canvas in canvases]
+            seen = levels or [elder.trunk.see(canvas) for canvas in canvases]
+            looks = [elder.trunk.tell((a[rows], b[rows], c[rows])) for a, b, c in seen]
             was = merge(looks, elder.config.sides)
             floor[rows], places[rows] = was.objectness_logits.sigmoid(), was.boxes
         return floor, places

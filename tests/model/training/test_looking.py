@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model.training.looking import Looker
+from model.training.looking import BELOW, Looker
 from model.training.scenes import Scene
 from model.vlm import DeixisModel
 from tests.model import published, tiny
@@ -81,3 +81,19 @@ def test_a_published_detector_has_no_losses_of_its_own() -> None:
     encoder = model.vision.encoder
     assert isinstance(encoder, torch.nn.Module)
     assert any(value.grad is not None for value in encoder.parameters())
+
+
+def test_heads_alone_are_compared_on_the_same_levels(
+    model: DeixisModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looker = Looker(model.vision, model.tree, [EARLIER])
+    canvases = [tiny.on_canvas()[None]]
+    whole = looker.look(model.vision, canvases, [EARLIER])[1]
+    for part in BELOW:
+        getattr(model.vision.trunk, part).requires_grad_(False)
+    elder = looker._elder
+    assert elder is not None
+    monkeypatch.setattr(elder.trunk, "see", lambda _: pytest.fail("it looked twice"))
+    again = looker.look(model.vision, canvases, [EARLIER])[1]
+    for name, loss in whole.items():
+        assert loss.item() == pytest.approx(again[name].item(), abs=1e-5)
