@@ -193,7 +193,7 @@ class Conversation:
             states[:, 1:], picture, self.encoded.sight, self.encoded.queries
         )
         assert self._phrase is not None
-        logits, places = decoded.logits[-1, 0], decoded.boxes[-1, 0]
+        logits, places = decoded.agreed[0], decoded.boxes[-1, 0]
         box = self.encoded.letterbox
         found = to_grounding(self._phrase, logits, places, box, threshold=self.threshold)
         if not found.boxes:
