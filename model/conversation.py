@@ -31,6 +31,7 @@ from model.types import (
     Turn,
     WordBox,
 )
+from model.word_locator import boxes_of_words
 from model.writer import Writer
 
 if TYPE_CHECKING:
@@ -254,13 +255,6 @@ class Conversation:
         return Answer(text, tuple(self.groundings), tuple(self._word_boxes()), finish)
 
     def _word_boxes(self) -> Iterator[WordBox]:
-        if not self._states:
-            return
-        boxes = self.encoded.letterbox.to_unit(
-            self.model.word_locator(torch.stack(self._states))
-        ).clamp(0, 1)
-        for phrase, tokens in self.writer.words():
-            some = boxes[tokens]
-            low, high = some[:, :2].amin(0), some[:, 2:].amax(0)
-            if bool((high - low > 1e-4).all()):
-                yield WordBox(phrase, Box.parse(torch.cat([low, high]).tolist()))
+        if self._states:
+            states, box = torch.stack(self._states), self.encoded.letterbox
+            yield from boxes_of_words(self.model.word_locator, self.writer, states, box)

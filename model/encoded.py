@@ -69,15 +69,20 @@ class Prefix:
         vocabulary: Vocabulary,
         question: str,
         answer: Sequence[Marked],
-    ) -> Tensor:
-        """Returns the link states float[G, L, D] of the marked phrases of a given answer."""
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Returns what the marked phrases of a given answer are located by.
+
+        Returns:
+            Their link states float[G, L, D], and for each the states of its words float[T, D].
+        """
         links = model.tree.decoder.num_links
         asked = vocabulary.question(question, (), 1, model.tree.decoder.num_guided)
         row = vocabulary.turn(asked, answer, links)
         ids = torch.tensor([row.ids], device=self.real.device)
         states = self.extend(model, self.embed(model, ids, no_regions(model)), self.start())
         groups = torch.tensor([(0, t, 0) for t, _ in row.groups], device=ids.device)
-        return model.link_states(states, groups.view(-1, 3))[0]
+        words = [states[0, [t for t, of in row.words if of == piece]] for _, piece in row.groups]
+        return model.link_states(states, groups.view(-1, 3))[0], words
 
 
 @dataclass(frozen=True, slots=True)

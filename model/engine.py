@@ -45,8 +45,10 @@ from model.types import (
     Shape,
     Size,
     Turn,
+    WordBox,
 )  # fmt: skip
 from model.vlm import DeixisModel
+from model.word_locator import boxes_of_phrase
 
 MAX_QUESTION = 2000
 MAX_TOKENS = 80
@@ -266,18 +268,23 @@ class Engine(Backend):
         """
         question = REGION_NAME.sub("", question)
         found: list[Grounding] = []
+        words: list[WordBox] = []
         for layer in without_overlaps(spans):
             with self._lock:
                 if self._tells:
                     found += located(self._teller(encoded, cut), question, answer, layer)
                     continue
-                links = encoded.prefix.force(
+                links, read = encoded.prefix.force(
                     self.model, self.vocabulary, question,
                     list(mark(answer, layer, Special.GRD)),
                 )  # fmt: skip
                 phrases = [Phrase(answer[start:end], start, end) for start, end in layer]
                 found += self._ground(phrases, links, encoded, cut, 100)
-        return Answer(answer, tuple(g for g in found if g.boxes))
+                for phrase, states in zip(phrases, read, strict=True):
+                    words += boxes_of_phrase(
+                        self.model.word_locator, self.vocabulary, phrase, states, encoded.letterbox
+                    )
+        return Answer(answer, tuple(g for g in found if g.boxes), tuple(words))
 
     @property
     def _tells(self) -> bool:

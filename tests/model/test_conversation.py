@@ -116,10 +116,14 @@ def test_forced_phrases_have_the_link_states_of_one_pass() -> None:
         Marked("a blue square", Special.GRD),
     ]  # fmt: skip
     with torch.inference_mode():
-        links = _encoded().prefix.force(model, tiny.vocabulary(), turn.question, pieces)
+        links, read = _encoded().prefix.force(model, tiny.vocabulary(), turn.question, pieces)
         wanted, _ = model.link_states(out.states, batch.rows.groups)
     assert links.shape == (2, 4, 32)
     assert tiny.close(links, wanted)
+    places = batch.rows.words
+    for group, states in enumerate(read):
+        of_group = places[places[:, 2] == group]
+        assert tiny.close(states, out.states[of_group[:, 0], of_group[:, 1]])
 
 
 def test_word_boxes_span_the_boxes_of_their_tokens() -> None:

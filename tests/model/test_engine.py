@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -314,3 +315,16 @@ def test_stopping_ends_a_stream(taught: Engine) -> None:
 def test_loading_what_is_not_there_lists_what_is() -> None:
     with pytest.raises(CheckpointError, match="There is no checkpoint 'no-such'; known are:"):
         load("no-such")
+
+
+def test_words_of_a_given_caption_have_the_boxes_of_one_that_is_written(taught: Engine) -> None:
+    spans = [(m.start(), m.end()) for m in re.finditer("a (red|blue) square", CAPTION)]
+    given = taught.ground(tiny.picture(), CAPTION, spans, threshold=0.0)
+    written = {w.phrase.start: w for w in taught.caption(tiny.picture()).word_boxes}
+    assert [word.phrase.text for word in given.word_boxes] == [
+        "a", "red", "square", "a", "blue", "square",
+    ]  # fmt: skip
+    for word in given.word_boxes:
+        same = written[word.phrase.start]
+        assert same.phrase == word.phrase
+        assert _overlap(same.box, word.box) > 0.9

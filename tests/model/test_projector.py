@@ -101,7 +101,7 @@ def test_picked_tokens_are_served_as_they_are_taught() -> None:
         prefix = Prefix.of(model, sight, objects)
         caption = turns[0]
         spans = [(g.phrase.start, g.phrase.end) for g in caption.answer.groundings]
-        links = prefix.force(
+        links, _ = prefix.force(
             model, words, caption.question, list(mark(caption.answer.text, spans, Special.GRD))
         )
         served = model.box_decoder(
