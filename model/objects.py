@@ -14,6 +14,7 @@ from model.vision import Sight
 
 NUM_GEOMETRY = 9
 ROI_SIDE = 3
+NUM_COLOURS = 3 * ROI_SIDE**2
 
 
 def geometry(boxes_xyxy: Tensor) -> Tensor:
@@ -70,7 +71,7 @@ class ObjectEncoder(nn.Module):
         self.likely = nn.Linear(trunk.num_classes, width, bias=False)
         self.stands = nn.Linear(NUM_GEOMETRY + NUM_STANDING, width, bias=False)
         self.roi = nn.Linear(3 * trunk.head_width * ROI_SIDE**2, width)
-        self.colours = nn.Linear(3 * ROI_SIDE**2, width, bias=False)
+        self.colours = nn.Linear(NUM_COLOURS, width, bias=False)
         self.level = nn.Embedding(len(trunk.sides) * len(STRIDES), width)
         self.mix = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)

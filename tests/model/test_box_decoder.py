@@ -9,6 +9,7 @@ import torch
 from model import boxes
 from model.batch import Boxes
 from model.box_decoder import PADDED, BoxDecoder, prior
+from model.objects import colours_inside
 from tests.model import tiny
 
 SIGHT = tiny.sight(2)
@@ -106,3 +107,19 @@ def test_layers_behind_the_first_agree_on_a_score() -> None:
     )  # fmt: skip
     assert decoded.agreed.tolist() == [[2.0, 1.0]]
     assert replace(decoded, logits=decoded.logits[:1]).agreed.tolist() == [[9.0, 9.0]]
+
+
+def test_a_phrase_asks_for_colours_by_itself() -> None:
+    torch.manual_seed(0)
+    decoder = BoxDecoder(tiny.tree()).eval()
+    torch.nn.init.normal_(decoder.tints.weight)
+    grey = replace(SIGHT, colours=torch.zeros_like(SIGHT.colours))
+    picture = torch.tensor([0, 1])
+    seen, unseen = (decoder(_links(2), picture, sight, OBJECTS) for sight in (SIGHT, grey))
+    wanted = torch.einsum(
+        "gd,gqd->gq",
+        _links(2).mean(1) @ decoder.tints.weight.T,
+        colours_inside(SIGHT.boxes, SIGHT)[picture],
+    )
+    real = SIGHT.valid[picture]
+    assert tiny.close((seen.logits[-1] - unseen.logits[-1])[real], wanted[real])
