@@ -124,6 +124,6 @@ def test_an_expression_gets_a_box_on_what_it_means(walks: list[Walk]) -> None:
     assert sum(walk.left >= 0.5 for walk in walks) >= NEEDED, walks
 
 
-@pytest.mark.xfail(reason="five of eight: captions tie too few of their phrases; see the model card")
+@pytest.mark.xfail(reason="five of eight: captions tie too few phrases; see the card")
 def test_a_description_has_two_linked_phrases(walks: list[Walk]) -> None:
     assert sum(walk.linked >= 2 for walk in walks) >= NEEDED, walks

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -17,9 +18,12 @@ from torch import Tensor
 
 from model import checkpoint
 from model.errors import CheckpointError
+from model.training.collate import Collator, Lesson
 from model.training.config import Recipe, Stage
 from model.training.loop import Trainer, clip, schedule
+from model.training.losses import LossConfig, total
 from model.training.state import assign, restore, tensors_of
+from model.types import Size
 from model.vlm import DeixisModel
 from tests.model import tiny
 from tests.model.training import small_run
@@ -232,3 +236,20 @@ def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:
     tensors.pop("model.links.weight")
     with pytest.raises(CheckpointError, match=r"model\.links\.weight"):
         restore(run.model, run.trainer.average, optimizer, tensors)
+
+
+def test_activations_that_are_computed_twice_give_the_same_gradients() -> None:
+    lesson = Lesson(Size(96, 64), tiny.turns(), [("dog", [tiny.LEFT])])
+    gradients = []
+    for twice in (False, True):
+        model = tiny.build().requires_grad_(True).train()
+        language: Any = model.prefixed.language
+        if twice:
+            language.activation_checkpointing_enable()
+        batch, targets = Collator(tiny.vocabulary(), model.tree)([lesson], tiny.sight(of=model))
+        torch.manual_seed(0)
+        total(model, batch, model(batch), targets, LossConfig())[0].backward()
+        gradients.append([v.grad for v in language.parameters() if v.grad is not None])
+    assert len(gradients[0]) == len(gradients[1]) > 10
+    for once, again in zip(*gradients, strict=True):
+        torch.testing.assert_close(once, again)
