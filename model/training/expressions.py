@@ -81,7 +81,7 @@ def expressions(record: Record) -> list[Expression]:
         for label, indices in classes.items()
         if FEWEST <= len(indices) <= MOST and whole_class(record, label)
         for kind, meaning, at in _singled_out([record.objects[i].box for i in indices])
-        if _area(record.objects[indices[at]].box) >= TOO_SMALL
+        if record.objects[indices[at]].box.area >= TOO_SMALL
         and not (kind == "size" and record.stretched)
     ]
 
@@ -108,8 +108,8 @@ def _singled_out(boxes: Sequence[Box]) -> Iterator[tuple[str, str, int]]:
                 yield "ordinal", f"{word} left", across[place]
                 yield "ordinal", f"{word} right", across[-1 - place]
     yield from _ends("topmost", "bottommost", *_sorted(boxes, lambda box: box.centre[1]), DOWN)
-    by_size, _ = _sorted(boxes, _area)
-    areas = [_area(boxes[i]) for i in by_size]
+    by_size, _ = _sorted(boxes, lambda box: box.area)
+    areas = [boxes[i].area for i in by_size]
     if areas[-1] >= LARGER * areas[-2]:
         yield "size", "largest", by_size[-1]
     if areas[1] >= SMALLER * areas[0]:
@@ -129,7 +129,3 @@ def _sorted(boxes: Sequence[Box], value: Callable[[Box], float]) -> tuple[list[i
     """Returns which boxes come first and next by a value, and the steps between neighbours."""
     order = sorted(range(len(boxes)), key=lambda i: value(boxes[i]))
     return order, [value(boxes[b]) - value(boxes[a]) for a, b in pairwise(order)]
-
-
-def _area(box: Box) -> float:
-    return (box.x1 - box.x0) * (box.y1 - box.y0)

@@ -6,9 +6,11 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from app.host import Host
@@ -50,6 +52,19 @@ def teaching(settings: Settings) -> Teaching:
     host.start()
     host.wait(threading.Event())
     return Teaching(settings, Serving(host, settings, opened), (sys.executable, fake_training))
+
+
+@contextmanager
+def at_work(settings: Settings) -> Iterator[Teaching]:
+    """Gives the teaching of a server that has just started; ends what runs at the end."""
+    with pytest.MonkeyPatch.context() as patch:
+        # The stand-in costs nothing, so it need not wait for whatever else this machine does.
+        patch.setattr("app.jobs.process.NICENESS", 0)
+        work = teaching(settings)
+        try:
+            yield work
+        finally:
+            close(work)
 
 
 def close(work: Teaching) -> None:

@@ -20,7 +20,7 @@ from app.teaching import Teaching, Wish
 from model.errors import ConfigError, InputError
 from model.records import read_records
 from model.types import Answer, Turn
-from tests.app.classroom import a_dataset, close, furnished, teaching, until
+from tests.app.classroom import a_dataset, at_work, furnished, teaching, until
 
 # Processes are started; a busy machine may keep them waiting.
 pytestmark = pytest.mark.timeout(1200)
@@ -32,12 +32,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def work(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Teaching]:
-    # The stand-in costs nothing, so it need not wait for whatever else this machine does.
-    monkeypatch.setattr("app.jobs.process.NICENESS", 0)
-    made = teaching(settings)
-    yield made
-    close(made)
+def work(settings: Settings) -> Iterator[Teaching]:
+    with at_work(settings) as made:
+        yield made
 
 
 def test_earlier_data_is_the_settings_records_or_what_was_imported(settings: Settings) -> None:

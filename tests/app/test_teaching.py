@@ -19,7 +19,7 @@ from tests.app.classroom import (
     GOES_ON,
     REFUSED,
     a_dataset,
-    close,
+    at_work,
     ended,
     furnished,
     imported,
@@ -38,12 +38,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def work(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Teaching]:
-    # The stand-in costs nothing, so it need not wait for whatever else this machine does.
-    monkeypatch.setattr("app.jobs.process.NICENESS", 0)
-    made = teaching(settings)
-    yield made
-    close(made)
+def work(settings: Settings) -> Iterator[Teaching]:
+    with at_work(settings) as made:
+        yield made
 
 
 def test_from_a_folder_to_a_served_checkpoint_and_back(work: Teaching) -> None:

@@ -34,14 +34,7 @@ def test_right_click_rules_out_and_asks_again(visit: Visits) -> None:
 
 def draw_exactly(me: Visitor, box: tuple[float, float, float, float]) -> None:
     """Draws a box, has it answered, and compares what is lit up with what was drawn."""
-    me.take("box")
-    me.drag(box[:2], box[2:])
-    me.page.click(".dx-menu .dx-first")
-    me.answered()
-    me.page.hover(".ph.g1")
-    me.see(".dx-lit")
-    (lit,) = me.lit()
-    frame = me.frame()
+    lit, frame = me.ask_about(box), me.frame()
     for key, side, size in zip(
         ("x0", "y0", "x1", "y1"), box, (frame["width"], frame["height"]) * 2, strict=True
     ):

@@ -91,14 +91,8 @@ def test_a_large_picture_stays_exact(visit: Visits) -> None:
     me.see(".dx-status", "encoded")
     for _ in range(4):
         me.page.click("[data-act=zoom_in]")
-    me.take("box")
     box = (0.45, 0.46, 0.55, 0.56)
-    me.drag(box[:2], box[2:])
-    me.page.click(".dx-menu .dx-first")
-    me.answered()
-    me.page.hover(".ph.g1")
-    me.see(".dx-lit")
-    (lit,) = me.lit()
+    lit = me.ask_about(box)
     assert [round(lit[key], 3) for key in ("x0", "y0", "x1", "y1")] == pytest.approx(box, abs=0.002)
 
 

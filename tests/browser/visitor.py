@@ -99,6 +99,17 @@ class Visitor:
         frame = self.frame()
         return frame["x"] + x * frame["width"], frame["y"] + y * frame["height"]
 
+    def ask_about(self, box: tuple[float, float, float, float]) -> dict[str, float]:
+        """Draws a box, has it answered, and returns the box of the answer's first phrase."""
+        self.take("box")
+        self.drag(box[:2], box[2:])
+        self.page.click(".dx-menu .dx-first")
+        self.answered()
+        self.page.hover(".ph.g1")
+        self.see(".dx-lit")
+        (lit,) = self.lit()
+        return lit
+
     def lit(self) -> list[dict[str, float]]:
         """Returns the boxes that are lit up, as fractions of the picture."""
         return self.page.evaluate(
