@@ -76,7 +76,7 @@ class TrunkConfig(Section):
         num_classes: classes of the trunk's own head.
         num_proposals: boxes kept (object queries).
         same_class_iou: overlap above which the weaker of two proposals of one class is dropped.
-        any_class_iou: the same, whatever their classes; 1 switches it off.
+        num_apart: how many of them are for what no other covers, whatever it may be.
         detector: RT-DETR, RT-DETRv2 or D-FINE, which gives pyramid and proposals.
         encoder: image encoder beside it, of 16-pixel patches, which gives the summit.
     """
@@ -88,7 +88,7 @@ class TrunkConfig(Section):
     num_classes: int = 80
     num_proposals: int = 100
     same_class_iou: float = 0.65
-    any_class_iou: float = 1.0
+    num_apart: int = 0
     # Cached features are named after what is written here, weights included; parts have weights.
     detector: Part = field(default_factory=Part, repr=False)
     encoder: Part = field(default_factory=Part, repr=False)

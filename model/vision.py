@@ -20,6 +20,8 @@ from model.trunk import STRIDES, Cells, Trunk
 
 CANDIDATES = 1000
 """Best cells considered for suppression; the rest cannot reach the first hundred."""
+APART = 0.5
+"""Overlap up to which a proposal stands apart from another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,23 +126,49 @@ class Vision(nn.Module):
 
     @torch.no_grad()
     def _choose(self, cells: Cells) -> tuple[Tensor, Tensor]:
-        """Returns the proposals' cells int64[B, Q] and which of them are real bool[B, Q]."""
+        """Returns the proposals' cells int64[B, Q] and which of them are real bool[B, Q].
+
+        Most are the cells that the trunk's classes are surest of; the last are the surest to hold
+        anything at all where no other proposal is, or things that have none of the classes would
+        be crowded out by doubles of those that do.
+        """
         config = self.config
         classes = cells.class_logits.max(-1)
-        best = F.logsigmoid(classes.values) + F.logsigmoid(cells.objectness_logits)
-        top = best.topk(min(CANDIDATES, best.shape[1])).indices
-        places = cells.boxes.gather(1, top.unsqueeze(-1).expand(-1, -1, 4))
-        labels = classes.indices.gather(1, top)
-        overlap = boxes.pairwise_iou(places, places)
+        surest = F.logsigmoid(classes.values) + F.logsigmoid(cells.objectness_logits)
+        named = _best(surest, CANDIDATES)
+        places, labels = _boxes_at(cells, named), classes.indices.gather(1, named)
         alike = labels.unsqueeze(1) == labels.unsqueeze(2)
+        overlap = boxes.pairwise_iou(places, places)
         kept = boxes.unsuppressed((overlap > config.same_class_iou) & alike)
-        if config.any_class_iou < 1:
-            kept = boxes.unsuppressed(overlap > config.any_class_iou, kept)
-        first = (~kept).byte().argsort(dim=1, stable=True)[:, : config.num_proposals]
-        valid = kept.gather(1, first)
-        missing = config.num_proposals - first.shape[1]
-        rows = top.gather(1, first).masked_fill(~valid, 0)
-        return F.pad(rows, (0, missing)), F.pad(valid, (0, missing))
+        rows, valid = _first(named, kept, config.num_proposals - config.num_apart)
+        if not config.num_apart:
+            return rows, valid
+        anything = torch.cat([rows, _best(cells.objectness_logits, CANDIDATES)], 1)
+        among = F.pad(valid, (0, anything.shape[1] - valid.shape[1]), value=True)
+        places = _boxes_at(cells, anything)
+        over = boxes.pairwise_iou(places, places) > APART
+        over[:, : rows.shape[1]] = False
+        kept = boxes.unsuppressed(over, among)[:, rows.shape[1] :]
+        apart = _first(anything[:, rows.shape[1] :], kept, config.num_apart)
+        return torch.cat([rows, apart[0]], 1), torch.cat([valid, apart[1]], 1)
+
+
+def _best(scores: Tensor, count: int) -> Tensor:
+    """Returns the cells of the highest scores, best first, int64[B, count] or fewer."""
+    return scores.topk(min(count, scores.shape[1])).indices
+
+
+def _boxes_at(cells: Cells, rows: Tensor) -> Tensor:
+    """Returns the boxes of cells int64[B, N], float[B, N, 4]."""
+    return cells.boxes.gather(1, rows.unsqueeze(-1).expand(-1, -1, 4))
+
+
+def _first(rows: Tensor, kept: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Returns the first so many kept cells int64[B, count], padded, and which are real."""
+    order = (~kept).byte().argsort(dim=1, stable=True)[:, :count]
+    valid = kept.gather(1, order)
+    missing = (0, count - order.shape[1])
+    return F.pad(rows.gather(1, order).masked_fill(~valid, 0), missing), F.pad(valid, missing)
 
 
 def merge(looks: list[Cells], sides: tuple[int, ...]) -> Cells:

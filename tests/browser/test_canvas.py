@@ -220,8 +220,7 @@ def test_a_large_picture_is_moved_by_wheel_hand_and_arrows(visit: Visits) -> Non
     me.page.wait_for_function(moved, arg=there)
     there = me.frame()["x"]
     me.page.keyboard.down("Space")
-    frame = me.page.locator(".dx-stage").bounding_box()
-    assert frame is not None
+    frame = me.frame(".dx-stage")
     x, y = frame["x"] + 300, frame["y"] + 200
     me.page.mouse.move(x, y)
     me.page.mouse.down()
@@ -246,8 +245,7 @@ def test_the_keyboard_points_and_draws(visit: Visits) -> None:
     me.page.keyboard.press("Enter")
     me.answered()
     frame = me.frame()
-    point = me.page.locator(".dx-plus").bounding_box()
-    assert point is not None
+    point = me.frame(".dx-plus")
     assert point["x"] + point["width"] / 2 == pytest.approx(me.place(0.5, 0.5)[0] - 60, abs=2)
     assert point["y"] + point["height"] / 2 == pytest.approx(me.place(0.5, 0.5)[1] - 4, abs=2)
     me.page.focus(".dx-stage")

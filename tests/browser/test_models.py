@@ -40,10 +40,8 @@ def test_what_the_model_is_covers_no_tab_and_a_click_elsewhere_closes_it(
 ) -> None:
     me = visit(width, 844, phone=phone)
     me.page.click(".brand .model")
-    facts = me.see("#about").bounding_box()
-    tabs = me.page.locator("[role=tablist]").first.bounding_box()
-    assert facts is not None
-    assert tabs is not None
+    me.see("#about")
+    facts, tabs = me.frame("#about"), me.frame("[role=tablist]")
     assert facts["x"] >= 0
     assert facts["x"] + facts["width"] <= width
     below, above = facts["y"] - tabs["y"] - tabs["height"], tabs["y"] - facts["y"] - facts["height"]

@@ -87,11 +87,16 @@ class Visitor:
             timeout=PATIENCE,
         )
 
-    def frame(self) -> dict[str, float]:
-        """Returns where the picture is on the screen: x, y, width, height."""
+    def frame(self, selector: str = ".dx-picture") -> dict[str, float]:
+        """Returns where the last such thing is on the screen: x, y, width, height.
+
+        Looked up and measured at once: between the two the page may draw it anew.
+        """
         return self.page.evaluate(
-            """() => { const r = document.querySelector('.dx-picture').getBoundingClientRect();
-                 return {x: r.x, y: r.y, width: r.width, height: r.height}; }"""
+            """selector => {
+                 const r = [...document.querySelectorAll(selector)].at(-1).getBoundingClientRect();
+                 return {x: r.x, y: r.y, width: r.width, height: r.height}; }""",
+            selector,
         )
 
     def place(self, x: float, y: float) -> tuple[float, float]:

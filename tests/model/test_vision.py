@@ -90,6 +90,38 @@ def test_boxes_of_two_classes_may_lie_closer_than_two_of_one() -> None:
         assert int(vision._choose(cells)[1].sum()) == count
 
 
+@pytest.mark.parametrize("num_apart", [0, 1])
+def test_what_no_class_claims_is_proposed_where_nothing_else_is(num_apart: int) -> None:
+    vision = Vision(replace(CONFIG, num_proposals=3, num_apart=num_apart))
+    # One thing that could be four classes, and a faint one that is like none.
+    places = torch.tensor([[0, 0, 0.5, 0.5]] * 4 + [[0.8, 0.8, 0.9, 0.9], [0.8, 0.8, 0.9, 0.91]])
+    classes = torch.full((6, 80), -9.0)
+    classes[range(4), range(4)] = 3.0
+    objectness = torch.tensor([4.0, 4.0, 4.0, 4.0, 2.0, 1.0])
+    cells = Cells(
+        torch.stack([places, places.flip(0)]),
+        torch.stack([objectness, objectness.flip(0)]),
+        torch.stack([classes, classes.flip(0)]),
+        *[torch.zeros(2, 6, 0)] * 3,  # type: ignore[arg-type]
+    )
+    chosen, valid = vision._choose(cells)
+    assert valid.all()
+    for rows, lone in zip(chosen.tolist(), (4, 1), strict=True):
+        assert (lone in rows) == bool(num_apart)
+        assert len(set(rows)) == 3
+
+
+def test_proposals_apart_are_padding_where_everything_is_covered() -> None:
+    vision = Vision(replace(CONFIG, num_proposals=4, num_apart=2))
+    places = torch.tensor([[0, 0, 0.5, 0.5], [0, 0, 0.5, 0.4]])
+    classes = torch.full((2, 80), -9.0)
+    classes[range(2), range(2)] = 2.0
+    cells = Cells(places[None], torch.ones(1, 2), classes[None], *[torch.zeros(1, 2, 0)] * 3)  # type: ignore[arg-type]
+    chosen, valid = vision._choose(cells)
+    assert chosen.shape == valid.shape == (1, 4)
+    assert valid.tolist() == [[True, True, False, False]]
+
+
 def test_mirroring_twice_is_nothing_and_once_only_where_asked() -> None:
     sight = tiny.sight(2)
     which = torch.tensor([True, False])
