@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from model import boxes
 from model.batch import Boxes
 from model.config import ModelConfig
-from model.objects import NUM_COLOURS, NUM_GEOMETRY, colours_inside, geometry
-from model.standing import NUM_STANDING, standing
+from model.objects import NUM_COLOURS, NUM_GEOMETRY, Objects
+from model.standing import NUM_STANDING
 from model.vision import Sight
 
 PADDED = -1e4
@@ -77,23 +77,25 @@ class BoxDecoder(nn.Module):
             nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
-    def forward(self, links: Tensor, picture: Tensor, sight: Sight, objects: Tensor) -> Boxes:
+    def forward(self, links: Tensor, picture: Tensor, sight: Sight, objects: Objects) -> Boxes:
         """Decodes G phrases.
 
         Args:
             links: float[G, L, language width], states of the super-link queries.
             picture: int64[G], the picture each phrase is about.
             sight: what was seen of B pictures.
-            objects: float[B, Q, D], object queries that know their picture.
+            objects: with queries that know their picture.
         """
         class_logits = self.classes(links.mean(1))
         start = prior(class_logits, picture, sight)
         links = links if self.conditioned else torch.zeros_like(links)
         tokens = self.links(links)
         scale, shift = self.modulate(tokens.mean(1)).unsqueeze(1).chunk(2, -1)
-        count = objects.shape[1]
-        pointed = self._point(tokens, objects, picture) + self._wish(links, picture, sight)
-        x = torch.cat([objects[picture] * (1 + scale) + shift, tokens], 1)
+        queries = objects.queries
+        count = queries.shape[1]
+        pointed = self._point(tokens, queries, picture)
+        pointed = pointed + self._wish(links, objects.traits, picture)
+        x = torch.cat([queries[picture] * (1 + scale) + shift, tokens], 1)
         ignored = F.pad(~sight.valid[picture], (0, tokens.shape[1]))
         box = boxes.to_cxcywh(sight.boxes[picture])
         logits, refined = [], []
@@ -109,23 +111,22 @@ class BoxDecoder(nn.Module):
         start = start.masked_fill(ignored[:, :count], PADDED)
         return Boxes(torch.stack(logits), torch.stack(refined), class_logits, y, picture, start)
 
-    def _wish(self, links: Tensor, picture: Tensor, sight: Sight) -> Tensor:
+    def _wish(self, links: Tensor, traits: Tensor, picture: Tensor) -> Tensor:
         """Returns how well each object stands and looks as a phrase asks it to, float[G, Q].
 
         The shortest way from words to places and colours. "Left" and "right" differ little in the
         link states, compared with "dog" and "bus"; through the layers alone they were not told
         apart. Nor were purple and red from a dozen pictures.
         """
-        offers = [geometry(sight.boxes), standing(sight), colours_inside(sight.boxes, sight)]
         asked = torch.cat([self.wishes(links.mean(1)), self.tints(links.mean(1))], -1)
-        return torch.einsum("gd,gqd->gq", asked, torch.cat(offers, -1)[picture])
+        return torch.einsum("gd,gqd->gq", asked, traits[picture])
 
-    def _point(self, tokens: Tensor, objects: Tensor, picture: Tensor) -> Tensor:
+    def _point(self, tokens: Tensor, queries: Tensor, picture: Tensor) -> Tensor:
         """Returns how well what a phrase seeks agrees with what each object offers, float[G, Q].
 
         Source: detection as retrieval over proposals, ChatRex (Jiang et al. 2024).
         """
-        sought, offered = self.sought(tokens.mean(1)), self.offered(objects)
+        sought, offered = self.sought(tokens.mean(1)), self.offered(queries)
         return torch.einsum("gd,gqd->gq", sought, offered[picture]) / sought.shape[-1] ** 0.5
 
 

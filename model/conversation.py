@@ -149,7 +149,7 @@ class Conversation:
         letterboxes = [self.encoded.letterbox] * len(shapes)
         grid = self.model.tree.trunk.sides[0] // 16
         regions = draw(shapes, letterboxes, [0] * len(shapes), grid).to(self.model.device)
-        return self.model.region_encoder(regions, self.encoded.sight, self.encoded.objects)
+        return self.model.region_encoder(regions, self.encoded.sight, self.encoded.objects.queries)
 
     def _feed(self, ids: Sequence[int], regions: Tensor | None = None) -> Tensor:
         """Runs tokens behind the cache; returns the last state float[1, D]."""
@@ -191,7 +191,7 @@ class Conversation:
         states = self.encoded.prefix.extend(self.model, embeddings, self._cache)
         picture = torch.zeros(1, dtype=torch.long, device=self.model.device)
         decoded = self.model.box_decoder(
-            states[:, 1:], picture, self.encoded.sight, self.encoded.queries
+            states[:, 1:], picture, self.encoded.sight, self.encoded.in_context
         )
         assert self._phrase is not None
         logits, places = decoded.agreed[0], decoded.boxes[-1, 0]

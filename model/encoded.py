@@ -14,6 +14,7 @@ from model.language import causal_mask
 from model.tokens import Marked, Vocabulary
 
 if TYPE_CHECKING:
+    from model.objects import Objects
     from model.preprocess import Letterbox
     from model.vision import Sight
     from model.vlm import DeixisModel
@@ -36,7 +37,7 @@ class Prefix:
     image: Tensor
 
     @classmethod
-    def of(cls, model: DeixisModel, sight: Sight, objects: Tensor) -> Prefix:
+    def of(cls, model: DeixisModel, sight: Sight, objects: Objects) -> Prefix:
         """Runs the language model over a picture's tokens."""
         image, real = model.image_tokens(sight, objects)
         mask = real.unsqueeze(1).expand(-1, image.shape[1], -1)
@@ -92,15 +93,15 @@ class Encoded:
     Attributes:
         letterbox: of the picture.
         sight: what the trunk saw.
-        objects: float[1, Q, D], for the region encoder.
-        queries: float[1, Q, D], the same in the light of the whole picture, for the box decoder.
+        objects: for the region encoder.
+        in_context: the same in the light of the whole picture, for the box decoder.
         prefix: the picture as the language model keeps it.
     """
 
     letterbox: Letterbox
     sight: Sight
-    objects: Tensor
-    queries: Tensor
+    objects: Objects
+    in_context: Objects
     prefix: Prefix
 
 

@@ -98,11 +98,11 @@ class Engine(Backend):
             sight = self.model.vision(canvases)
             objects = self.model.objects(sight)
             prefix = Prefix.of(self.model, sight, objects)
-            queries = self.model.context(objects, prefix.states)
+            in_context = self.model.context(objects, prefix.states)
         key = hashlib.sha256(picture.tobytes())
         key.update(repr((picture.size, self.card.version, PREPROCESS_VERSION)).encode())
         return EncodedPicture(
-            key.hexdigest(), size, Encoded(letterbox, sight, objects, queries, prefix)
+            key.hexdigest(), size, Encoded(letterbox, sight, objects, in_context, prefix)
         )
 
     def stream(
@@ -309,7 +309,7 @@ class Engine(Backend):
     ) -> list[Grounding]:
         """Returns boxes of G phrases; `trust` and `shift` are float[G], 1 and 0 if left out."""
         picture = torch.zeros(len(phrases), dtype=torch.long, device=links.device)
-        decoded = self.model.box_decoder(links, picture, encoded.sight, encoded.queries)
+        decoded = self.model.box_decoder(links, picture, encoded.sight, encoded.in_context)
         start = encoded.sight.boxes[picture]
         trust = links.new_ones(len(links)) if trust is None else trust
         refined = start + trust[:, None, None] * (decoded.boxes[-1] - start)

@@ -1,6 +1,8 @@
-"""Object queries: one vector for each proposal, from what the trunk saw in and around it."""
+"""Objects: a vector for each proposal, from what the trunk saw in and around it, and its traits."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +17,20 @@ from model.vision import Sight
 NUM_GEOMETRY = 9
 ROI_SIDE = 3
 NUM_COLOURS = 3 * ROI_SIDE**2
+NUM_TRAITS = NUM_GEOMETRY + NUM_STANDING + NUM_COLOURS
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The Q proposals of B pictures, as the heads know them.
+
+    Attributes:
+        queries: float[B, Q, D].
+        traits: float[B, Q, NUM_TRAITS]; see `traits_of`.
+    """
+
+    queries: Tensor
+    traits: Tensor
 
 
 def geometry(boxes_xyxy: Tensor) -> Tensor:
@@ -60,6 +76,15 @@ def colours_inside(boxes_xyxy: Tensor, sight: Sight) -> Tensor:
     return sample(sight.colours, roi_places(boxes_xyxy)).unflatten(1, (-1, ROI_SIDE**2)).flatten(2)
 
 
+def traits_of(sight: Sight) -> Tensor:
+    """Returns what words may ask of each proposal by itself, float[B, Q, NUM_TRAITS].
+
+    These are its geometry, its standing among its kind and the colours inside it.
+    """
+    colours = colours_inside(sight.boxes, sight)
+    return torch.cat([geometry(sight.boxes), standing(sight), colours], -1)
+
+
 class ObjectEncoder(nn.Module):
     """Proposal geometry, scores, tower features, pyramid and colours inside it, as one vector."""
 
@@ -80,20 +105,21 @@ class ObjectEncoder(nn.Module):
         nn.init.zeros_(self.stands.weight)
         nn.init.zeros_(self.colours.weight)
 
-    def forward(self, sight: Sight) -> Tensor:
-        """Returns object queries float[B, Q, D]."""
-        around = look_around(sight.boxes, sight)
+    def forward(self, sight: Sight) -> Objects:
+        """Returns the objects of B pictures."""
+        around, traits = look_around(sight.boxes, sight), traits_of(sight)
+        place, stands, colours = traits.split([NUM_GEOMETRY, NUM_STANDING, NUM_COLOURS], -1)
         scalars = [
-            geometry(sight.boxes),
+            place,
             sight.objectness_logits.unsqueeze(-1) / 4,
             sight.class_logits / 4,
             sight.features / 2,
         ]
         x = self.scalars(torch.cat(scalars, -1)) + self.roi(around / 2) + self.level(sight.level)
         x = x + self.likely(sight.class_logits.sigmoid())
-        x = x + self.stands(torch.cat([2 * geometry(sight.boxes), standing(sight)], -1))
-        x = x + self.colours(colours_inside(sight.boxes, sight))
-        return x + self.mix(x)
+        x = x + self.stands(torch.cat([2 * place, stands], -1))
+        x = x + self.colours(colours)
+        return Objects(x + self.mix(x), traits)
 
 
 class ObjectContext(nn.Module):
@@ -111,13 +137,14 @@ class ObjectContext(nn.Module):
         nn.init.zeros_(self.read.weight)
         nn.init.zeros_(self.read.bias)
 
-    def forward(self, objects: Tensor, image_states: Tensor) -> Tensor:
-        """Returns queries float[B, Q, D].
+    def forward(self, objects: Objects, image_states: Tensor) -> Objects:
+        """Returns the objects, their queries in the light of the picture.
 
         Args:
-            objects: float[B, Q, D].
+            objects: as they were encoded.
             image_states: float[B, P, language width], last states of the image tokens; those of
                 the objects come last.
         """
         read = self.read(image_states[:, -self.num_objects :])
-        return objects + F.pad(read, (0, 0, 0, objects.shape[1] - self.num_objects))
+        missing = objects.queries.shape[1] - self.num_objects
+        return replace(objects, queries=objects.queries + F.pad(read, (0, 0, 0, missing)))

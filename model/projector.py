@@ -41,14 +41,14 @@ class Projector(nn.Module):
         )
         self.guided = GuidedTokens(config) if config.decoder.num_guided else None
 
-    def forward(self, sight: Sight, objects: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, sight: Sight, queries: Tensor) -> tuple[Tensor, Tensor]:
         """Returns image tokens float[B, P, D] and which are real, bool[B, P]."""
         cells = F.pixel_unshuffle(sight.summit, self.shuffle).flatten(2).transpose(1, 2)
         cells = cells / 2 if self.norm is None else self.norm(cells)
         grid = self.grid(cells) + self.place.weight
         if self.resampler is not None:
             grid = self.resampler(grid)
-        things = self.objects(objects[:, : self.num_objects])
+        things = self.objects(queries[:, : self.num_objects])
         real = torch.cat(
             [sight.valid.new_ones(grid.shape[:2]), sight.valid[:, : self.num_objects]], 1
         )

@@ -62,13 +62,13 @@ class RegionEncoder(nn.Module):
             nn.Linear(2 * width, self.num_tokens * width),
         )
 
-    def forward(self, regions: Regions, sight: Sight, objects: Tensor) -> Tensor:
+    def forward(self, regions: Regions, sight: Sight, queries: Tensor) -> Tensor:
         """Returns region tokens.
 
         Args:
             regions: R shapes.
             sight: what was seen of the batch's pictures.
-            objects: float[B, Q, D], object queries.
+            queries: float[B, Q, D], of the objects.
 
         Returns:
             float[R, tokens, width].
@@ -80,7 +80,7 @@ class RegionEncoder(nn.Module):
         x = x + self.around(_around(regions, sight) / 2)
         weight = self.fit(_fit(regions, sight)).squeeze(-1)
         weight = weight.masked_fill(~sight.valid[regions.picture], -1e4).softmax(-1)
-        read = torch.einsum("rq,rqd->rd", weight, objects[regions.picture])
+        read = torch.einsum("rq,rqd->rd", weight, queries[regions.picture])
         x = x + self.objects(read)
         out = self.mix(x).unflatten(-1, (self.num_tokens, -1))
         return out + x.unsqueeze(1)

@@ -22,7 +22,7 @@ from model.config import ModelConfig
 from model.findings import Findings
 from model.language import Prefixed, build_language, causal_mask, packed_mask
 from model.mask_head import MaskHead
-from model.objects import ObjectContext, ObjectEncoder
+from model.objects import ObjectContext, ObjectEncoder, Objects
 from model.pose_head import PoseHead
 from model.projector import Projector
 from model.published_vision import build_vision
@@ -96,7 +96,7 @@ class DeixisModel(PreTrainedModel):
         """Runs teacher-forced turns and detection names over pictures."""
         objects = self.objects(batch.sight)
         image, real = self.image_tokens(batch.sight, objects)
-        regions = self.region_encoder(batch.regions, batch.sight, objects)
+        regions = self.region_encoder(batch.regions, batch.sight, objects.queries)
         rows = batch.rows
         words = self.pick(self.embed(rows.ids, regions), rows.ids, image, real)
         words = self.tell(words, rows.groups, batch.found)
@@ -122,14 +122,14 @@ class DeixisModel(PreTrainedModel):
             names = self.name_links(batch.names)
             links = torch.cat([links, names[batch.asked[:, 1]]])
             picture = torch.cat([picture, batch.asked[:, 0]])
-        queries = self.context(objects, whole[:, :length])
-        boxes = self.box_decoder(links, picture, batch.sight, queries)
+        objects = self.context(objects, whole[:, :length])
+        boxes = self.box_decoder(links, picture, batch.sight, objects)
         word_boxes = self.word_locator(states[rows.words[:, 0], rows.words[:, 1]])
         return Outputs(states, boxes, word_boxes, masks, joints, visible)
 
-    def image_tokens(self, sight: Sight, objects: Tensor) -> tuple[Tensor, Tensor]:
+    def image_tokens(self, sight: Sight, objects: Objects) -> tuple[Tensor, Tensor]:
         """Returns `<bos>` and image tokens float[B, P, D] and which are real, bool[B, P]."""
-        image, real = self.projector(sight, objects)
+        image, real = self.projector(sight, objects.queries)
         real = torch.cat([real.new_ones(len(real), 1), real], 1)
         return self.prefixed.prefix_embeddings(image), real
 

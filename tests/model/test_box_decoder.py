@@ -9,7 +9,7 @@ import torch
 from model import boxes
 from model.batch import Boxes
 from model.box_decoder import PADDED, BoxDecoder, prior
-from model.objects import colours_inside
+from model.objects import colours_inside, traits_of
 from tests.model import tiny
 
 SIGHT = tiny.sight(2)
@@ -81,7 +81,9 @@ def test_padded_proposals_score_nothing_and_are_not_read(left: int) -> None:
     valid = SIGHT.valid.clone()
     valid[0, left:] = False
     sight = replace(SIGHT, valid=valid)
-    changed = torch.where(valid.unsqueeze(2), OBJECTS, torch.full_like(OBJECTS, 9.0))
+    nines = torch.full_like(OBJECTS.queries, 9.0)
+    queries = torch.where(valid.unsqueeze(2), OBJECTS.queries, nines)
+    changed = replace(OBJECTS, queries=queries)
     picture = torch.tensor([0])
     out, other = (
         tiny.model().box_decoder(_links(1), picture, sight, objects)
@@ -115,7 +117,10 @@ def test_a_phrase_asks_for_colours_by_itself() -> None:
     torch.nn.init.normal_(decoder.tints.weight)
     grey = replace(SIGHT, colours=torch.zeros_like(SIGHT.colours))
     picture = torch.tensor([0, 1])
-    seen, unseen = (decoder(_links(2), picture, sight, OBJECTS) for sight in (SIGHT, grey))
+    seen, unseen = (
+        decoder(_links(2), picture, SIGHT, replace(OBJECTS, traits=traits_of(sight)))
+        for sight in (SIGHT, grey)
+    )
     wanted = torch.einsum(
         "gd,gqd->gq",
         _links(2).mean(1) @ decoder.tints.weight.T,

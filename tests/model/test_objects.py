@@ -36,10 +36,10 @@ def test_an_object_depends_on_its_own_box_and_on_how_the_others_stand() -> None:
     indifferent.objects.stands.weight.zero_()
     moved = sight.boxes.clone()
     moved[0, 3] = torch.tensor([0.4, 0.4, 0.9, 0.8])
-    before, after = (indifferent.objects(s) for s in (sight, replace(sight, boxes=moved)))
+    before, after = (indifferent.objects(s).queries for s in (sight, replace(sight, boxes=moved)))
     changed = (before != after).any(-1)[0]
     assert changed.nonzero().flatten().tolist() == [3]
-    before, after = (tiny.model().objects(s) for s in (sight, replace(sight, boxes=moved)))
+    before, after = (tiny.model().objects(s).queries for s in (sight, replace(sight, boxes=moved)))
     changed = (before != after).any(-1)[0]
     assert len(changed.nonzero()) > 1
 
@@ -52,4 +52,4 @@ def test_colours_inside_a_box_reach_its_object() -> None:
     assert colours.shape == (1, 1, 27)
     assert colours[0, 0].view(9, 3)[4, 2] > 1.5, "the middle of the red square is red"
     grey = replace(sight, colours=torch.zeros_like(sight.colours))
-    assert not tiny.close(model.objects(sight), model.objects(grey))
+    assert not tiny.close(model.objects(sight).queries, model.objects(grey).queries)

@@ -31,7 +31,7 @@ def test_every_kind_gives_grid_tokens_and_object_tokens(
 ) -> None:
     config = _config(kind=kind, shuffle=shuffle)
     sight = tiny.sight(2)
-    tokens, real = Projector(config)(sight, ObjectEncoder(config)(sight))
+    tokens, real = Projector(config)(sight, ObjectEncoder(config)(sight).queries)
     assert tokens.shape == (2, cells + 8, 32)
     assert real.all()
     assert not tiny.close(tokens[0], tokens[1]), "both pictures look the same"
@@ -40,7 +40,7 @@ def test_every_kind_gives_grid_tokens_and_object_tokens(
 def test_padded_proposals_give_no_real_tokens_and_the_grid_stays() -> None:
     sight = tiny.sight(2)
     sight = replace(sight, valid=sight.valid & (torch.arange(2)[:, None] == 0))
-    _, real = tiny.model().projector(sight, tiny.model().objects(sight))
+    _, real = tiny.model().projector(sight, tiny.model().objects(sight).queries)
     assert real[0].all()
     assert real[1].tolist() == [True] * 4 + [False] * 8
 

@@ -22,7 +22,7 @@ def _drawn(*shapes: Shape, picture: int = 0) -> Regions:
 
 def test_one_token_a_region_in_their_order() -> None:
     model, sight = tiny.model(), tiny.sight()
-    objects = model.objects(sight)
+    objects = model.objects(sight).queries
     a, b = tiny.LEFT, Points((Point(0.7, 0.6),))
     both = model.region_encoder(_drawn(a, b), sight, objects)
     assert both.shape == (2, 1, 32)
@@ -33,7 +33,7 @@ def test_one_token_a_region_in_their_order() -> None:
 
 def test_no_regions_give_no_tokens() -> None:
     model, sight = tiny.model(), tiny.sight()
-    assert model.region_encoder(_drawn(), sight, model.objects(sight)).shape == (0, 1, 32)
+    assert model.region_encoder(_drawn(), sight, model.objects(sight).queries).shape == (0, 1, 32)
 
 
 def test_several_tokens_a_region_are_an_option() -> None:
@@ -45,7 +45,7 @@ def test_several_tokens_a_region_are_an_option() -> None:
 
 def test_regions_read_their_own_picture() -> None:
     model, sight = tiny.model(), tiny.sight(2)
-    objects = model.objects(sight)
+    objects = model.objects(sight).queries
     for number in (0, 1):
         token = model.region_encoder(_drawn(tiny.LEFT, picture=number), sight, objects)
         alone = model.region_encoder(_drawn(tiny.LEFT), sight[number : number + 1],
@@ -87,7 +87,7 @@ def test_padded_proposals_are_not_read() -> None:
     valid = sight.valid.clone()
     valid[0, 5:] = False
     sight = replace(sight, valid=valid)
-    objects = model.objects(sight)
+    objects = model.objects(sight).queries
     changed = torch.where(valid.unsqueeze(2), objects, torch.full_like(objects, 50.0))
     tokens = [model.region_encoder(_drawn(tiny.LEFT), sight, o) for o in (objects, changed)]
     assert torch.equal(*tokens)

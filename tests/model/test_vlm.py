@@ -94,7 +94,7 @@ def test_regions_fill_the_slots_in_the_order_they_are_mentioned() -> None:
     turn = replace(tiny.turns()[0], question="What are @2 and @1?")
     batch, _ = _run(_lesson([turn]))
     model = tiny.model()
-    tokens = model.region_encoder(batch.regions, batch.sight, model.objects(batch.sight))
+    tokens = model.region_encoder(batch.regions, batch.sight, model.objects(batch.sight).queries)
     embeddings = model.embed(batch.rows.ids, tokens)[0]
     slots = (batch.rows.ids[0] == Special.REGION.id).nonzero().flatten()
     assert batch.regions.kind.tolist() == [2, 1], "first the scribble @2, then the box @1"
