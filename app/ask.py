@@ -12,9 +12,9 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from app import handlers, words
-from app.conversation import View
 from app.notices import QUIET, said
 from app.session import key_of
+from app.views import View
 from model.types import Capability
 
 if TYPE_CHECKING:

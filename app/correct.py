@@ -9,10 +9,10 @@ import gradio as gr
 
 from app import words
 from app.canvas import CaptionEditor, Shelf
-from app.conversation import View
 from app.handlers import SERIAL
 from app.notices import QUIET, said
 from app.session import key_of
+from app.views import View
 from model.errors import DeixisError
 
 if TYPE_CHECKING:

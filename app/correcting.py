@@ -12,9 +12,10 @@ from app import edits, handlers, intake, phrases, words
 from model.errors import PictureError
 
 if TYPE_CHECKING:
-    from app.conversation import Conversation, View
+    from app.conversation import Conversation
     from app.corrections import Corrections, Saved
     from app.session import Desk, Key
+    from app.views import View
 
 Json = dict[str, Any]
 SHELF = 60

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import gradio as gr
 
 from app import intake, phrases, render, words
+from app.answering import since
 from app.marks import read_marks
 from app.session import key_of
 from model.errors import DeixisError, QuestionError, RecordError
@@ -76,13 +77,13 @@ class Endpoints:
             picture: the file.
         """
         read, started = self._read(picture), time.perf_counter()
-        encoded = self.talk.encoded(key_of(_request), read, threading.Event())
+        encoded = self.talk.answering(key_of(_request), threading.Event()).encoded(read)
         return {
             "key": encoded.key,
             "width": read.original.width,
             "height": read.original.height,
             "notes": list(read.notes),
-            "milliseconds": round(1000 * (time.perf_counter() - started)),
+            "milliseconds": since(started),
         }
 
     def ask(
@@ -235,12 +236,12 @@ class Endpoints:
         stop, started = threading.Event(), time.perf_counter()
         with self.talk.host.request(stop) as backend:
             card = backend.card
-            encoded = self.talk.encoded(key_of(request), picture, stop)
+            encoded = self.talk.answering(key_of(request), stop).encoded(picture)
             answer = self.talk.host.call(lambda model: ask(model, encoded), stop)
         return {
             **result(answer, picture.original),
             "model": {"name": card.name, "device": card.device},
-            "milliseconds": round(1000 * (time.perf_counter() - started)),
+            "milliseconds": since(started),
         }
 
 

@@ -34,6 +34,9 @@ Result = TypeVar("Result")
 CLICKS = 15
 """The last clicks whose median says how fast the model answers one."""
 
+THRESHOLD = 0.3
+"""The score from which boxes are shown while there is no model to say its own."""
+
 _DONE = object()
 _LOG = logging.getLogger("deixis")
 
@@ -97,6 +100,12 @@ class Host:
     def card(self) -> Card | None:
         """The model's card, or None while it loads or if it failed to."""
         return self._served.backend.card if self._served is not None else None
+
+    @property
+    def threshold(self) -> float:
+        """The score from which boxes are shown, if a person does not choose another."""
+        card = self.card
+        return THRESHOLD if card is None else card.threshold
 
     @property
     def click_milliseconds(self) -> int | None:

@@ -11,13 +11,12 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
-from app import export, phrases, words
+from app import export, handlers, phrases, words
 from app.export import Entry
 from app.notices import QUIET, said
 from app.render import Style
 from app.session import key_of
 from model.errors import DeixisError, QuestionError
-from model.types import Turn
 
 if TYPE_CHECKING:
     from app.correcting import Correcting
@@ -93,14 +92,9 @@ class Takeout:
         desk, talk = self.work.talk.people.desk(key), self.work.talk
         if desk.picture is None:
             return [], {}
-        name = desk.title or words.UNTITLED
-        entries = [
-            Entry(name, desk.picture.size, Turn(item.question, answer, item.regions))
-            for item in desk.exchanges
-            if item.answer is not None
-            for threshold in (talk.threshold(desk, item),)
-            for answer in (phrases.filtered(item, threshold),)
-        ]
+        name, size = desk.title or words.UNTITLED, desk.picture.size
+        turns = handlers.history(desk, desk.next_number, talk.host.threshold)
+        entries = [Entry(name, size, turn) for turn in turns]
         return entries, {name: desk.picture.image}
 
     def _saved(self, key: Key) -> tuple[list[Entry], Pictures]:
@@ -114,11 +108,11 @@ class Takeout:
         return entries, pictures
 
     def _drawn(self, key: Key, kind: str) -> bytes:
-        desk = self.work.talk.people.desk(key)
+        desk, talk = self.work.talk.people.desk(key), self.work.talk
         exchange = desk.exchange(desk.shown)
         if desk.picture is None or exchange is None or exchange.answer is None:
             raise QuestionError(words.NOTHING_TO_EXPORT)
-        threshold = self.work.talk.threshold(desk, exchange)
+        threshold = handlers.threshold_of(desk, exchange, talk.host.threshold)
         side = max(max(desk.picture.image.size), 1280)
         style = Style(desk.style, heat=desk.heat, side=side, unit=side / 800)
         answer = phrases.seen_from(exchange, threshold)

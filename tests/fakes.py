@@ -16,10 +16,11 @@ from typing import TypeVar
 import numpy as np
 from PIL.Image import Image
 
-from app.conversation import Conversation, View
+from app.conversation import Conversation
 from app.host import Host
 from app.session import People
 from app.settings import Settings
+from app.views import View
 from model.backends.base import Backend, Card, EncodedPicture
 from model.errors import RegionError
 from model.types import (

@@ -1,19 +1,19 @@
-"""A whole conversation without a browser: pictures, answers, stops, errors, two people."""
+"""A whole conversation without a browser: pictures, answers, errors, two people."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from app import conversation, handlers, phrases, render, words
-from app.conversation import Conversation, View
+from app import answering, handlers, phrases, render, words
+from app.conversation import Conversation
 from app.samples import Sample
+from app.views import View
 from model.types import Capability, Event, Finish
 from tests.fakes import ANNA, BERT, CAPTION, FakeBackend, last, talking
 
@@ -73,16 +73,6 @@ def test_of_two_pictures_opened_at_once_only_the_last_is_shown(
     assert talk.people.desk(ANNA).title == "other"
 
 
-def test_follow_ups_keep_the_picture_encoded(file: Path) -> None:
-    backend = FakeBackend()
-    talk = talking(backend)
-    talk.open(ANNA, file, "")
-    assert "encoded" in (last(talk.encode(ANNA)).status or ("", False))[0]
-    for question in ("Describe this picture.", "the red thing"):
-        last(talk.ask(ANNA, question, {}))
-    assert backend.encodings == 1
-
-
 def test_an_answer_streams_and_ends_with_boxes(file: Path) -> None:
     talk = talking(FakeBackend(pause=0.02))
     talk.open(ANNA, file, "")
@@ -104,7 +94,7 @@ def test_an_answer_streams_and_ends_with_boxes(file: Path) -> None:
 
 
 def test_a_quick_answer_comes_in_one_message(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversation, "STREAM_INTERVAL", 60)
+    monkeypatch.setattr(answering, "STREAM_INTERVAL", 60)
     talk = talking()
     talk.open(ANNA, file, "")
     first, end = talk.ask(ANNA, "Describe this picture.", {}, typed=True)
@@ -207,30 +197,6 @@ def test_an_error_that_nobody_foresaw_is_told_and_the_page_goes_on(
     assert last(talk.ask(ANNA, "Describe this picture.", {})).answer is not None
 
 
-def test_stopping_keeps_what_was_said(file: Path) -> None:
-    talk = talking(FakeBackend(pause=0.02))
-    talk.open(ANNA, file, "")
-    for view in talk.ask(ANNA, "Describe this picture.", {}):
-        if view.chat and "black" in view.chat[-1]["content"]:
-            talk.stop(ANNA)
-    answer = talk.people.desk(ANNA).exchanges[0].answer
-    assert answer is not None
-    assert answer.finish is Finish.CANCELLED
-    assert answer.text.startswith("A black")
-    assert len(answer.text) < len(CAPTION)
-
-
-def test_a_browser_that_leaves_ends_the_answer(file: Path) -> None:
-    talk = talking(FakeBackend(pause=0.02))
-    talk.open(ANNA, file, "")
-    views = talk.ask(ANNA, "Describe this picture.", {})
-    next(views)
-    next(views)
-    views.close()  # type: ignore[attr-defined]
-    exchange = talk.people.desk(ANNA).exchanges[0]
-    assert not exchange.open
-
-
 def test_a_second_question_takes_over(file: Path) -> None:
     talk = talking(FakeBackend(pause=0.02))
     talk.open(ANNA, file, "")
@@ -329,13 +295,3 @@ def test_two_people_never_see_each_other(file: Path, tmp_path: Path) -> None:
     assert len(end.chat or []) == 2
     wrong = last(talk.ask(BERT, "What is @1?", mark(talk, ANNA)))
     assert wrong.notice == words.OTHER_PICTURE
-
-
-def test_a_new_version_of_the_model_encodes_anew(file: Path) -> None:
-    backend = FakeBackend()
-    talk = talking(backend)
-    talk.open(ANNA, file, "")
-    last(talk.encode(ANNA))
-    backend.card = replace(backend.card, version="2")
-    last(talk.ask(ANNA, "Describe this picture.", {}))
-    assert backend.encodings == 2

@@ -290,7 +290,7 @@ def test_requests_under_swaps_are_each_answered_by_one_version(
 def test_an_answer_in_the_making_ends_with_the_model_it_began_with(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.conversation.STREAM_INTERVAL", 1e-9)  # every word is shown
+    monkeypatch.setattr("app.answering.STREAM_INTERVAL", 1e-9)  # every word is shown
     made: list[Constant] = []
 
     def noted(path: str, tell: Told) -> Backend:
