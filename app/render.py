@@ -81,7 +81,7 @@ def overlay(exchange: Exchange) -> dict[str, Any]:
             "color": colour(number - 1),
             "ink": ink(colour(number - 1)),
             "boxes": [[round(side, 5) for side in box.as_tuple()] for box in grounding.boxes],
-            "scores": [round(score, 4) for score in grounding.scores],
+            "scores": list(grounding.scores),  # exact: compared with the exact threshold
         }
         for number, grounding in numbered(answer)
     ]

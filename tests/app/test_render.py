@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -135,6 +136,12 @@ def test_a_data_url_holds_a_jpeg_of_bounded_size() -> None:
         assert max(picture.size) == render.SENT_SIDE
 
 
+def test_the_page_and_the_picture_agree_on_what_reaches_the_threshold() -> None:
+    score = 0.43924
+    found = render.overlay(Exchange(1, "q", answer=Answer("", (replace(DOG, scores=(score,)),))))
+    assert found["groups"][0]["scores"][0] >= score, "else the box is drawn, but has no chip"
+
+
 def test_the_overlay_counts_and_colours_like_the_chat() -> None:
     cat = Grounding(Phrase("cat " * 30), (BOX, BOX), (0.123456, 0.1))
     word = WordBox(Phrase("a", 0, 1), BOX)
@@ -142,6 +149,6 @@ def test_the_overlay_counts_and_colours_like_the_chat() -> None:
     assert found["exchange"] == 5
     assert [group["g"] for group in found["groups"]] == [1, 2]
     assert [group["color"] for group in found["groups"]] == list(theme.PALETTE[:2])
-    assert found["groups"][1]["scores"] == [0.1235, 0.1]
+    assert found["groups"][1]["scores"] == [0.123456, 0.1]
     assert len(found["groups"][1]["label"]) <= 48
     assert found["words"] == [{"text": "a", "box": [0.25, 0.25, 0.75, 0.75]}]
