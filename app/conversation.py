@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from app import handlers, intake, views, words
 from app.answering import Answering, since, told
+from app.facts import lasting
 from app.marks import Marks, read_marks
 from app.views import View
 from model.errors import DeixisError, PictureError
@@ -65,7 +66,7 @@ class Conversation:
             chat=self._chat(desk),
             notice="",
             trouble="",
-            status=(" ".join(picture.notes), False),
+            status=("", False),
             running=False,
             questions=views.starters(desk),
         )
@@ -73,7 +74,8 @@ class Conversation:
 
     def encode(self, key: Key) -> Iterator[View]:
         """Encodes the picture ahead of the first question, and says how it went."""
-        if self.people.desk(key).picture is None:
+        picture = self.people.desk(key).picture
+        if picture is None:
             return
         yield View(status=(words.STATUS_ENCODING, True))
         started = time.perf_counter()
@@ -82,14 +84,15 @@ class Conversation:
         except Exception as error:
             yield View(notice=told(error), status=("", False))
             return
-        yield View(status=(self._ready(since(started)), False))
+        said = (self._ready(since(started)), *picture.notes)
+        yield View(status=(" · ".join(said), False))
 
     def _ready(self, spent: int) -> str:
         """Returns what is said of a picture that is encoded: how fast a click is answered now."""
         click = self.host.click_milliseconds
         if click is None:
-            return words.STATUS_ENCODED.format(ms=spent)
-        return words.STATUS_READY.format(ms=click)
+            return words.STATUS_ENCODED.format(time=lasting(spent / 1000))
+        return words.STATUS_READY.format(time=lasting(click / 1000))
 
     def answering(self, key: Key, stop: threading.Event) -> Answering:
         """Returns a person's turn with the model, which `stop` ends."""
@@ -216,7 +219,7 @@ class Conversation:
             return view
         click = exchange.task is Capability.CLICK
         status = words.STATUS_CLICKED if click else words.STATUS_ANSWERED
-        status = status.format(ms=exchange.milliseconds)
+        status = status.format(time=lasting(exchange.milliseconds / 1000))
         return replace(view, status=(status, False), answer=self._answer(desk))
 
     # --- what is on display ----------------------------------------------------------------------

@@ -36,10 +36,16 @@ def cost(measured: Cost | None) -> str:
     """Returns what a model takes, in words."""
     if measured is None:
         return words.COST_UNKNOWN
-    return words.COST.format(encode=_seconds(measured.encode), ask=_seconds(measured.ask))
+    return words.COST.format(encode=lasting(measured.encode), ask=lasting(measured.ask))
 
 
-def _seconds(seconds: float) -> str:
+def lasting(seconds: float) -> str:
+    """Returns a time as people read it.
+
+    Example:
+        >>> lasting(0.0614), lasting(11.04)
+        ('61 ms', '11.0 s')
+    """
     return f"{1e3 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 

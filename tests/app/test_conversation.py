@@ -149,11 +149,21 @@ def test_the_status_says_how_fast_a_click_is_answered(file: Path) -> None:
     payload = {"marks": [{"name": "@1", "points": [[0.4, 0.5, 1]]}], "selected": "@1"}
     end = last(talk.click(ANNA, {"question": "What is @1?", "task": "click", **payload}))
     spent = talk.people.desk(ANNA).exchanges[-1].milliseconds
-    assert end.status == (words.STATUS_CLICKED.format(ms=spent), False)
-    assert last(talk.encode(ANNA)).status == (words.STATUS_READY.format(ms=spent), False)
+    assert end.status == (words.STATUS_CLICKED.format(time=f"{spent} ms"), False)
+    assert last(talk.encode(ANNA)).status == (words.STATUS_READY.format(time=f"{spent} ms"), False)
     other = last(talk.ask(ANNA, "Describe this picture.", {}))
     assert other.status is not None
     assert other.status[0].startswith(words.STATUS_ANSWERED.partition("{")[0])
+
+
+def test_what_was_changed_about_a_picture_stays_said(tmp_path: Path) -> None:
+    talk, path = talking(), tmp_path / "clear.png"
+    Image.new("RGBA", (60, 40), (90, 120, 90, 0)).save(path)
+    talk.open(ANNA, path, "")
+    status = last(talk.encode(ANNA)).status
+    assert status is not None
+    assert status[0].startswith(words.STATUS_ENCODED.partition("{")[0])
+    assert status[0].endswith(words.PICTURE_ON_WHITE)
 
 
 def test_troubles_are_told_where_they_arose(file: Path) -> None:

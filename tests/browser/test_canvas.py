@@ -58,7 +58,7 @@ def test_a_drawn_box_is_exact_on_a_turned_and_on_a_tall_picture(visit: Visits, t
     me = visit()
     send(me, "tall.jpg", picture(*sides, exif=exif.tobytes()))
     me.looks_at("tall.jpg")
-    me.see(".dx-status", "encoded")
+    me.see(".dx-status", "ready")
     frame = me.frame()
     assert frame["height"] > frame["width"]
     draw_exactly(me, (0.2, 0.55, 0.7, 0.85))
@@ -147,7 +147,7 @@ def test_everything_works_by_keyboard(visit: Visits) -> None:
 def test_a_finger_taps_and_presses_long(visit: Visits) -> None:
     me = visit(390, 844, phone=True)
     me.page.locator(".dx-samples button").first.tap()
-    me.see(".dx-status", "encoded")
+    me.see(".dx-status", "ready")
     me.page.touchscreen.tap(*me.place(0.4, 0.5))
     me.answered()
     assert me.count(".dx-plus") == 1

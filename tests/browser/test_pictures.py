@@ -50,7 +50,7 @@ def natural(me: Visitor) -> list[int]:
 def test_a_chosen_picture_is_shown_and_asked(visit: Visits) -> None:
     me = visit()
     send(me, "mine.jpg", picture())
-    me.see(".dx-status", "encoded")
+    me.see(".dx-status", "ready")
     assert natural(me) == [320, 200]
     assert me.page.get_attribute(".dx-picture", "alt") == "mine.jpg"
     me.click(0.5, 0.5)
@@ -61,7 +61,7 @@ def test_a_chosen_picture_is_shown_and_asked(visit: Visits) -> None:
 def test_a_picture_can_be_pasted_and_dropped(visit: Visits, event: str) -> None:
     me = visit()
     hand_over(me, event, picture())
-    me.see(".dx-status", "encoded")
+    me.see(".dx-status", "ready")
     assert natural(me) == [320, 200]
 
 
@@ -73,7 +73,7 @@ def test_opening_is_seen(visit: Visits) -> None:
     assert me.text(".dx-status") == ""  # what was said of the last picture
     release()
     me.gone(".dx-busy")
-    me.see(".dx-status", "encoded")
+    me.see(".dx-status", "ready")
 
 
 def test_a_turned_photograph_stands_upright(visit: Visits) -> None:
@@ -81,14 +81,14 @@ def test_a_turned_photograph_stands_upright(visit: Visits) -> None:
     exif[0x0112] = 6
     me = visit()
     send(me, "phone.jpg", picture(exif=exif.tobytes()))
-    me.see(".dx-status", "encoded")
+    me.see(".dx-status", "ready")
     assert natural(me) == [200, 320]
 
 
 def test_a_large_picture_stays_exact(visit: Visits) -> None:
     me = visit()
     send(me, "large.jpg", picture(4000, 3000))
-    me.see(".dx-status", "encoded")
+    me.see(".dx-status", "ready")
     for _ in range(4):
         me.page.click("[data-act=zoom_in]")
     box = (0.45, 0.46, 0.55, 0.56)
@@ -117,7 +117,7 @@ def test_what_is_no_picture_is_refused_beside_the_picture(visit: Visits) -> None
 def test_hostile_words_and_names_are_inert_everywhere(visit: Visits) -> None:
     me = visit()
     send(me, f"{HOSTILE[:90].replace('/', '')}.jpg", picture())
-    me.see(".dx-status", "encoded")
+    me.see(".dx-status", "ready")
     me.ask("be hostile @ <img src=x onerror=window.canary=1>")
     me.answered()
     assert "<img src=x" in me.text("#chat .bot.message")

@@ -37,7 +37,7 @@ class Visitor:
         self.see(".brand .ready")
         self.see(".dx-samples button")
         self.see("#quick button")
-        self.see(".dx-status", "encoded")
+        self.see(".dx-status", "ready")
         self.sample = 0
 
     # --- eyes ------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ class Visitor:
             return
         self.sample = index
         self.page.locator(".dx-samples button").nth(index).click()
-        self.see(".dx-status", "encoded")
+        self.see(".dx-status", "ready")
 
     def take(self, tool: str) -> None:
         """Takes a tool."""
