@@ -8,6 +8,7 @@ The JSONL decides what belongs to a split: a shard may hold other pictures as we
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
@@ -20,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from pycocotools import mask as coco_mask
 
 from model.errors import RecordError, RegionError
@@ -92,6 +93,10 @@ class PictureFile:
     shard: str | None
     image: str
 
+    def __str__(self) -> str:
+        """Returns the path, for messages; a member's lies beyond that of its shard."""
+        return str(Path(self.folder, self.shard or "", self.image))
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -134,11 +139,22 @@ class Record:
                     if upright.size == wanted:
                         return upright
         except (OSError, KeyError, tarfile.TarError, SyntaxError, ValueError) as error:
-            raise RecordError(f"Picture of {self.id} could not be read: {error}") from error
-        raise RecordError(
-            f"Picture of {self.id} is {size[0]}×{size[1]} as stored, its record says "
-            f"{wanted[0]}×{wanted[1]}; boxes would be misplaced."
+            raise self._unusable(f"cannot be read ({_reason(error)})") from error
+        told = "{}×{} as stored, {}×{} in its record, so boxes would be misplaced"
+        raise self._unusable(f"is {told.format(*size, *wanted)}")
+
+    def _unusable(self, why: str) -> RecordError:
+        return RecordError(
+            f"The picture {self.file} of record {self.id} {why}. "
+            f"Put the right file back, or import the data set again."
         )
+
+
+def _reason(error: Exception) -> str:
+    """Returns why a picture cannot be read, in words that do not name it once more."""
+    if isinstance(error, UnidentifiedImageError):
+        return "it is no picture, or a broken one"
+    return getattr(error, "strerror", None) or str(error)
 
 
 @lru_cache(maxsize=64)
@@ -153,7 +169,7 @@ def _read_bytes(file: PictureFile) -> bytes:
         return (file.folder / file.image).read_bytes()
     path = file.folder / file.shard
     if file.image not in (members := _shard_members(path)):
-        raise FileNotFoundError(f"{file.image} is not in {path}")
+        raise FileNotFoundError(errno.ENOENT, "it is not in the shard", file.image)
     offset, length = members[file.image]
     with path.open("rb") as shard:
         shard.seek(offset)

@@ -15,6 +15,7 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from model.errors import DeixisError
 from model.training.config import Recipe, Stage
 from model.training.course import Course
 
@@ -51,19 +52,37 @@ class Steps(Dataset[list[Any]]):
         return [self._course.draw(stage, chance, count) for _ in range(self._recipe.accumulate)]
 
 
+class _Told(Dataset["list[Any] | DeixisError"]):
+    """Steps, or their refusals as they are: a process that raises adds its whole traceback."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+
+    def __getitem__(self, step: int) -> list[Any] | DeixisError:
+        try:
+            return self._steps[step]
+        except DeixisError as refusal:
+            return refusal
+
+
 def draw_from(steps: Steps, start: int, end: int, workers: int) -> Iterator[list[Any]]:
-    """Yields what steps `start` to `end` learn from, drawn by so many processes ahead of time."""
-    return iter(
-        DataLoader(
-            steps,
-            batch_size=None,
-            sampler=range(start, end),
-            num_workers=workers,
-            collate_fn=_as_it_is,
-            worker_init_fn=_alone,
-            multiprocessing_context="fork" if workers else None,
-        )
-    )
+    """Yields what steps `start` to `end` learn from, drawn by so many processes ahead of time.
+
+    Raises:
+        DeixisError: what a step should learn from cannot be used, as whoever drew it said.
+    """
+    for drawn in DataLoader(
+        _Told(steps),
+        batch_size=None,
+        sampler=range(start, end),
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        worker_init_fn=_alone,
+        multiprocessing_context="fork" if workers else None,
+    ):
+        if isinstance(drawn, DeixisError):
+            raise drawn
+        yield drawn
 
 
 def workers_for(device: torch.device) -> int:
@@ -73,7 +92,7 @@ def workers_for(device: torch.device) -> int:
     return max(0, min(MOST_WORKERS, len(os.sched_getaffinity(0)) - 1))
 
 
-def _as_it_is(drawn: list[Any]) -> list[Any]:
+def _as_it_is(drawn: Any) -> Any:  # noqa: ANN401
     return drawn
 
 

@@ -100,24 +100,26 @@ class Trainer:
             after_step: told of every step; returns whether that was enough.
         """
         started, enough = time.monotonic(), False
-        bar = tqdm(total=1.0, initial=self.step / self.num_steps, desc="train", bar_format=_BAR)
-        while self.step < self.num_steps and not enough:
-            share = self._mean(self.pace())
-            if share >= 1:
-                enough = True
-                break
-            if self._mean(float(stop() or time.monotonic() - started > seconds)) > 0:
-                break
-            row = self.take_step(share)
-            # Of a budget in minutes, time tells how far it is; steps do not.
-            bar.update(max(self.step / self.num_steps, share) - bar.n)
-            bar.set_postfix(step=self.step, loss=f"{row['loss']:.2f}")
-            if self.step % 10 == 0:
-                self.log(row)
-            enough = self._mean(float(after_step(row))) > 0
-            if self.step % self.recipe.save_every == 0:
-                self.save()
-        bar.close()
+        # Whatever ends it, the bar ends its line: what is said next stands on its own.
+        with tqdm(
+            total=1.0, initial=self.step / self.num_steps, desc="train", bar_format=_BAR
+        ) as bar:
+            while self.step < self.num_steps and not enough:
+                share = self._mean(self.pace())
+                if share >= 1:
+                    enough = True
+                    break
+                if self._mean(float(stop() or time.monotonic() - started > seconds)) > 0:
+                    break
+                row = self.take_step(share)
+                # Of a budget in minutes, time tells how far it is; steps do not.
+                bar.update(max(self.step / self.num_steps, share) - bar.n)
+                bar.set_postfix(step=self.step, loss=f"{row['loss']:.2f}")
+                if self.step % 10 == 0:
+                    self.log(row)
+                enough = self._mean(float(after_step(row))) > 0
+                if self.step % self.recipe.save_every == 0:
+                    self.save()
         self._drawn = None
         if self.optimizer is not None:
             self.save()

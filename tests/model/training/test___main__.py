@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from model import checkpoint
+from model.training import loop
 from model.training.__main__ import main
 from tests.model.training import small_run
 
@@ -117,6 +119,41 @@ def test_what_cannot_be_is_refused_in_words(
     assert said.err.splitlines()[-1].startswith("error: ")
     last = json.loads(said.out.splitlines()[-1])
     assert last == {"event": "end", "exit_code": 1, "message": said.err.splitlines()[-1][7:]}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [(Path.unlink, "No such file"), (lambda file: file.write_bytes(b"x"), "it is no picture")],
+    ids=["vanished", "broken"],
+)
+def test_a_picture_lost_while_lessons_are_drawn_is_refused_in_words(
+    spoil: Callable[[Path], object],
+    why: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data, start = small_run.dataset(tmp_path), small_run.start(tmp_path)
+    pictures = list((data / "pictures").rglob("*.*"))
+
+    def one_process(device: object) -> int:
+        for file in pictures:
+            spoil(file)
+        return 1
+
+    monkeypatch.setattr(loop, "workers_for", one_process)
+    code = main(
+        ["train", f"--data={data}", f"--start={start}", f"--out={tmp_path / 'out'}",
+         f"--run-folder={tmp_path / 'run'}", "--mode=full", f"--set={SETTINGS}"]
+    )  # fmt: skip
+    said = capsys.readouterr()
+    assert code == 1
+    assert "Traceback" not in said.err
+    message = json.loads(said.out.splitlines()[-1])["message"]
+    assert said.err.splitlines()[-1] == f"error: {message}"
+    assert why in message
+    assert any(str(file) in message for file in pictures)
+    assert message.endswith("Put the right file back, or import the data set again.")
 
 
 def test_a_wrong_command_line_ends_with_two(capsys: pytest.CaptureFixture[str]) -> None:

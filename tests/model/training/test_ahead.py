@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 import torch
 
+from model.errors import RecordError
 from model.training.ahead import Steps, draw_from, seed_of, stage_at, workers_for
 from model.training.config import Recipe, Stage
+
+pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on one core
 
 RECIPE = Recipe(
     stages=(Stage("first", steps=3, batch=4), Stage("second", steps=4, batch=6)), accumulate=2
@@ -33,6 +36,24 @@ def drawn(start: int, workers: int, recipe: Recipe = RECIPE) -> list[Any]:
 def test_other_processes_draw_what_this_one_would(workers: int) -> None:
     assert drawn(0, workers) == drawn(0, 0)
     assert drawn(2, workers) == drawn(0, 0)[2:], "a run that goes on draws what it would have"
+
+
+class Vanished(Dice):
+    """A course whose pictures are gone from the second stage on."""
+
+    def draw(self, stage: Stage, chance: random.Random, count: int) -> Any:
+        if stage.name == "second":
+            raise RecordError("The picture 3.png is gone. Put it back.")
+        return super().draw(stage, chance, count)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_refusal_arrives_as_it_was_said(workers: int) -> None:
+    steps = draw_from(Steps(RECIPE, Vanished()), 0, 7, workers)
+    assert [next(steps) for _ in range(3)] == drawn(0, 0)[:3]
+    with pytest.raises(RecordError) as refused:
+        next(steps)
+    assert str(refused.value) == "The picture 3.png is gone. Put it back."
 
 
 def test_a_step_learns_from_its_stage_in_parts() -> None:
