@@ -11,27 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from model.counts import Forms
+from model.counts import counted as counted
 from model.types import Capability
-
-Forms = tuple[str, str]
-"""A text that counts: for one, and for any other number."""
-
-
-def counted(forms: Forms, count: int | str, **more: object) -> str:
-    """Returns a text with its count filled in.
-
-    Args:
-        forms: of the text.
-        count: a number, or a sign where it is not known.
-        more: what else is filled in.
-
-    Example:
-        >>> counted(PICTURES, 1), counted(PICTURES, 1200)
-        ('1 picture', '1,200 pictures')
-    """
-    shown = f"{count:,}" if isinstance(count, int) else count
-    return forms[count != 1].format(count=shown, **more)
-
 
 NAME = "Deixis"
 TAGLINE = "Point at something, ask about it, fix it, teach it."

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from model.counts import Forms, counted
 from model.errors import ConfigError, RecordError
 from model.records import Record, read_records
 from model.training.importers import ImportReport
 from model.training.scenes import Scene, read_scenes
+
+_REFUSED: Forms = ("{count} row of {folder} was refused", "{count} rows of {folder} were refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,8 @@ def read_dataset(folder: Path, replay: Path | None = None, *, accept_refused: bo
         )
     if report.needs_consent and not accept_refused:
         raise ConfigError(
-            f"{report.num_refused} rows of {folder} were refused, see its report.txt; give "
-            "--accept-refused to train on the others."
+            counted(_REFUSED, report.num_refused, folder=folder)
+            + ", see its report.txt; give --accept-refused to train on the others."
         )
     files = [folder / "train.jsonl", folder / "val.jsonl"]
     earlier = record_files(replay) if replay is not None else []

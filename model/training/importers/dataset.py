@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from model.counts import Forms, counted
 from model.errors import ConfigError, RecordError
 from model.records import Record, record_from_json
 from model.training import split
@@ -50,6 +51,15 @@ FORMATS = tuple(importer.name for importer in IMPORTERS)
 
 THUMBNAILS = "thumbnails"
 """Folder of small copies beside saved corrections; nobody expects annotations of them."""
+
+_UNUSED: Forms = (
+    "{count} picture has no annotations, or refused ones.",
+    "{count} pictures have no annotations, or refused ones.",
+)
+_ASTRAY: Forms = (
+    "{count} link that leads out of the folder was ignored.",
+    "{count} links that lead out of the folder were ignored.",
+)
 
 
 def import_dataset(
@@ -158,9 +168,9 @@ class _Import:
             for picture in self.source.pictures
         )
         if unused and self.drafts:
-            self.rows.note(f"{unused} pictures have no annotations, or refused ones.")
+            self.rows.note(counted(_UNUSED, unused))
         if self.source.skipped:
-            self.rows.note(f"{self.source.skipped} links that lead out of the folder were ignored.")
+            self.rows.note(counted(_ASTRAY, self.source.skipped))
 
     def write(self, progress: Callable[[int, int], None] | None) -> None:
         """Stores the pictures and writes the records, still undivided."""

@@ -7,13 +7,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from model.counts import Forms, counted
 from model.training.importers.draft import Refusal
+from model.vocabulary import plural
 
 MAX_ROUND_TRIP_PX = 1.0
 """Training refuses a data set whose boxes come back from the model's input further off."""
 
 MAX_CLASSES = 500
 """Classes that are listed; all are counted."""
+
+_COPIES: Forms = (
+    "{count} picture has the same pixels as another one; copies stay on one side, {out}",
+    "{count} pictures have the same pixels as another one; copies stay on one side, {out}",
+)
+_LEFT_OUT: Forms = (
+    "{count} is left out because a copy is held out",
+    "{count} are left out because a copy is held out",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +97,7 @@ class ImportReport:
     def to_text(self) -> str:
         """Returns the report as lines for people."""
         pictures = ", ".join(f"{count} {split}" for split, count in self.pictures.items())
-        counts = ", ".join(f"{count:,} {name}" for name, count in self.counts.items() if count)
+        counts = ", ".join(_some(n, _ONE[name]) for name, n in self.counts.items() if n)
         lines = [
             f"{self.name}: read as {self.format}",
             f"pictures: {sum(self.pictures.values()):,} ({pictures})",
@@ -97,10 +108,8 @@ class ImportReport:
         if len(self.classes) < self.num_classes or self.num_classes > 40:
             lines.append(f"  ... and {self.num_classes - min(40, len(self.classes))} more")
         if self.duplicates:
-            lines.append(
-                f"copies:   {self.duplicates} pictures have the same pixels as another one; copies "
-                f"stay on one side, {self.left_out} are left out because a copy is held out"
-            )
+            out = counted(_LEFT_OUT, self.left_out)
+            lines.append(f"copies:   {counted(_COPIES, self.duplicates, out=out)}")
         lines.append(f"boxes come back from the model's input within {self.round_trip_px:.3f} px")
         lines += [f"note: {note}" for note in self.notes]
         lines += self._refusals()
@@ -109,8 +118,8 @@ class ImportReport:
     def _refusals(self) -> list[str]:
         if not self.num_refused:
             return ["refused:  nothing"]
-        lost = f", and {self.num_lost} objects in refused pictures" if self.num_lost else ""
-        lines = [f"refused:  {self.num_refused} rows{lost}"]
+        lost = f", and {_some(self.num_lost, 'object')} in refused pictures"
+        lines = [f"refused:  {_some(self.num_refused, 'row')}{lost if self.num_lost else ''}"]
         lines += [f"  {row.file}: {row.row}: {row.reason}" for row in self.refused]
         if len(self.refused) < self.num_refused:
             lines.append(f"  ... and {self.num_refused - len(self.refused)} more")
@@ -119,7 +128,12 @@ class ImportReport:
 
 def _shares(count: ClassCount) -> str:
     split = ", ".join(f"{boxes} {name}" for name, boxes in count.boxes_by_split.items())
-    return f"  (in {count.pictures} pictures; {split})"
+    return f"  (in {_some(count.pictures, 'picture')}; {split})"
+
+
+def _some(count: int, thing: str) -> str:
+    """Returns so many of a thing, which is named in the singular."""
+    return counted((f"{{count}} {thing}", f"{{count}} {plural(thing)}"), count)
 
 
 def contents(record: Mapping[str, Any]) -> dict[str, int]:
@@ -135,6 +149,16 @@ def contents(record: Mapping[str, Any]) -> dict[str, int]:
         "expressions": len(record["refs"]),
         "turns": len(record.get("turns", ())),
     }
+
+
+_ONE = {
+    plural(one): one
+    for one in (
+        "box", "crowd", "outlined object", "pose", "caption", "grounded phrase", "expression",
+        "turn",
+    )
+}  # fmt: skip
+"""The names of `contents` in the singular."""
 
 
 def class_counts(pictures: Iterable[tuple[Mapping[str, int], str]]) -> list[ClassCount]:

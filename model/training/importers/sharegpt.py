@@ -18,6 +18,7 @@ from pathlib import PurePosixPath
 from model.backends.families import INTERNVL, QWEN2_VL, QWEN3_VL
 from model.backends.frames import Bins
 from model.backends.grammar import Grammar
+from model.counts import Forms, counted
 from model.errors import RecordError
 from model.training.importers.draft import Draft, Json, Rows, drafts_of_rows, fits_first
 from model.training.importers.examples import draft_of
@@ -38,6 +39,10 @@ _ASKS = re.compile(
 )  # fmt: skip
 """How a box is asked for; what follows is the name of an answer that is nothing but a box."""
 
+_UNREAD: Forms = (
+    "{count} box in the text cannot be read.",
+    "{count} boxes in the text cannot be read.",
+)
 _UNITS = {"unit": 1, "1000": 1000, "pixels": 0}
 """Bins of each way to count; 0 means pixels."""
 
@@ -72,7 +77,7 @@ class ShareGpt:
             size = source.size(picture)
             turns, failures = _turns(row, size, unit)
             if failures:
-                raise RecordError(f"{failures} boxes in the text cannot be read.")
+                raise RecordError(counted(_UNREAD, failures))
             draft = draft_of(Example(str(picture), size, turns), picture, file, place)
             draft.stated = size_of(row.get("width"), row.get("height"))
             draft.split = split_of(file)

@@ -42,6 +42,26 @@ def test_people_read_counts_classes_and_every_refusal() -> None:
     assert "poses" not in text
 
 
+def test_one_of_a_kind_is_told_as_one() -> None:
+    report = replace(
+        REPORT, counts={"boxes": 1, "poses": 1, "crowds": 2}, duplicates=1, num_refused=1,
+        num_lost=1, classes=class_counts([({"red": 1}, "train")]),
+    )  # fmt: skip
+    text = report.to_text()
+    assert "in them:  1 box, 1 pose, 2 crowds\n" in text
+    assert "(in 1 picture; 1 train)" in text
+    assert "1 picture has the same pixels as another one" in text
+    assert "1 is left out because" in text
+    assert "refused:  1 row, and 1 object in refused pictures\n" in text
+
+
+def test_all_that_a_record_holds_can_be_told() -> None:
+    counts = contents({"objects": [], "captions": [], "grounded": [], "refs": []})
+    text = replace(REPORT, counts=dict.fromkeys(counts, 1)).to_text()
+    assert "1 box, 1 crowd, 1 outlined object, 1 pose, 1 caption, 1 grounded phrase" in text
+    assert "1 expression, 1 turn\n" in text
+
+
 def test_refused_rows_need_consent() -> None:
     assert REPORT.needs_consent
     assert not replace(REPORT, num_refused=0).needs_consent
