@@ -63,6 +63,7 @@ def picture(desk: Desk, opened: Picture) -> dict[str, Any]:
         "width": opened.size.width,
         "height": opened.size.height,
         "alt": sample.alt if sample else desk.title,
+        "sample": sample.title if sample else "",
         "point": sample.point if sample else None,
     }
 

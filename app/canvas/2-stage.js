@@ -82,6 +82,7 @@ function shape(name, attributes, parent) {
 function paint() {
   waiting = 0;
   root.classList.toggle('dx-has', !!state.picture);
+  paintActs();
   if (!state.picture) return;
   const [width, height] = sizeOf();
   image.style.width = width * view.scale + 'px';
@@ -97,6 +98,14 @@ function paint() {
   paintHint();
   paintAim();
   placeMenu();
+}
+
+/** What has nothing to act on is faint; it keeps the focus of who pressed it last. */
+function paintActs() {
+  const acts = { undo: past, redo: future, clear: state.editing || state.marks };
+  for (const name in acts) {
+    find('[data-act=' + name + ']').setAttribute('aria-disabled', String(!acts[name].length));
+  }
 }
 
 function rectangle(box, attributes, parent) {
@@ -238,7 +247,8 @@ function placeMenu() {
   const [x0, y0, x1, y1] = boundsOf(mark);
   const [left, bottom] = toScreen([(x0 + x1) / 2, y1]);
   const above = bottom + menu.offsetHeight + 12 > stage.clientHeight;
-  const top = above ? toScreen([x0, y0])[1] - menu.offsetHeight - 10 : bottom + 10;
+  const room = edited ? 38 : 10; // the label of what is corrected stands above it
+  const top = above ? toScreen([x0, y0])[1] - menu.offsetHeight - room : bottom + 10;
   const most = stage.clientWidth - menu.offsetWidth - 6;
   menu.style.left = clamp(left - menu.offsetWidth / 2, 6, Math.max(6, most)) + 'px';
   menu.style.top = clamp(top, 6, stage.clientHeight - menu.offsetHeight - 6) + 'px';

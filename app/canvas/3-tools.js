@@ -105,6 +105,7 @@ function down(event) {
   aim = null;
   notice(''); // who goes on has read it, and it would cover what is drawn
   pointers.set(event.pointerId, event);
+  stage.classList.add('dx-by-hand');
   stage.focus({ preventScroll: true });
   if (pointers.size === 2) return startPinch();
   if (pointers.size > 2) return;
@@ -244,6 +245,7 @@ function hover(event) {
 }
 
 stage.addEventListener('pointerdown', down);
+stage.addEventListener('blur', () => stage.classList.remove('dx-by-hand'));
 stage.addEventListener('pointermove', move);
 stage.addEventListener('pointerup', up);
 stage.addEventListener('pointercancel', up);

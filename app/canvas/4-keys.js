@@ -82,6 +82,7 @@ function step(by) {
 }
 
 function key(event) {
+  stage.classList.remove('dx-by-hand');
   if (['INPUT', 'TEXTAREA', 'SELECT'].includes(event.target.tagName)) return;
   if (event.key === 'Enter' && event.target !== stage) return; // it presses a button
   const command = event.ctrlKey || event.metaKey;

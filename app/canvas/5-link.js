@@ -121,6 +121,7 @@ function legend() {
   const all = groups.reduce((sum, group) => sum + group.boxes.length, 0);
   chips.replaceChildren(...groups.map((group) => [group, kept.filter((b) => b.g === group.g).length])
     .filter(([, count]) => count).map(([group, count]) => chip(group, count)));
+  chips.dataset.empty = all && !kept.length ? say('all_below') : '';
   find('.dx-sift').hidden = !all;
   plainButton.hidden = !all;
   playButton.hidden = !(answer && answer.words && answer.words.length) || !!state.editing;
@@ -167,6 +168,7 @@ watch('picture', () => {
   plain = false;
   stage.style.setProperty('--ratio', next.width / next.height);
   image.alt = next.alt || say('picture_alt');
+  markSample();
   face();
   legend();
   forgetDrafts();
@@ -249,7 +251,13 @@ function fillMenu(mark) {
 const ACTS = {
   undo: () => travel(past, future),
   redo: () => travel(future, past),
-  clear: () => { remember(); Object.assign(state, { marks: [], selected: '' }); commit(); },
+  clear: () => {
+    const drawn = state.editing ? 'editing' : 'marks';
+    if (!state[drawn].length) return;
+    remember();
+    Object.assign(state, { [drawn]: [], selected: '', menu: '' });
+    commit();
+  },
   upload: () => find('.dx-file').click(),
   camera: () => find('.dx-camera').click(),
   zoom_in: () => zoom(1.4),

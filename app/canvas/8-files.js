@@ -68,6 +68,13 @@ onDocument('paste', (event) => {
   if (files.length) { event.preventDefault(); take(files); }
 });
 
+/** Marks the sample that is on display, if one is. */
+function markSample() {
+  for (const button of find('.dx-samples div').children) {
+    button.setAttribute('aria-current', String(button.title === (state.picture || {}).sample));
+  }
+}
+
 function fillSamples() {
   const list = props.samples || [];
   const row = find('.dx-samples div');
@@ -84,8 +91,6 @@ function fillSamples() {
     button.addEventListener('click', async () => {
       busy(say('reading'));
       if (sent) await sent.done;
-      for (const other of row.children) other.removeAttribute('aria-current');
-      button.setAttribute('aria-current', 'true');
       trigger('sampled', { index });
     });
     return button;

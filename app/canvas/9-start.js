@@ -3,21 +3,34 @@
 for (const button of element.querySelectorAll('button[data-tool], button[data-act]')) {
   const name = button.dataset.tool || button.dataset.act;
   const title = say(name + '_title') || say(name);
-  if (title) { button.title = title; button.setAttribute('aria-label', title); }
   const label = button.querySelector('span');
-  if (label) label.textContent = say(name);
+  if (label) label.textContent = say(name); // what is seen is the name; the title tells more
+  if (title) button.title = title;
+  if (title && !label) button.setAttribute('aria-label', title);
 }
 playButton.textContent = say('play');
-// Gradio names a message by its raw text, tags and all; what it shows is the better name.
-const chat = document.querySelector('#chat');
-const unname = () => {
-  if (!element.isConnected) return named.disconnect();
-  for (const node of chat.querySelectorAll('[data-testid=bot], [data-testid=user]')) {
-    if (node.hasAttribute('aria-label')) node.removeAttribute('aria-label');
-  }
-};
-const named = new MutationObserver(unname);
-if (chat) named.observe(chat, { subtree: true, childList: true, attributeFilter: ['aria-label'] });
+
+/** Gives Gradio's own parts their names for who listens; they come to the page after the canvas.
+ *  It names a message by its raw text, tags and all, and the buttons of a question not at all. */
+function nameParts() {
+  const parts = ['#chat', '#question'].map((id) => document.querySelector(id));
+  if (parts.includes(null)) return void requestAnimationFrame(nameParts);
+  const name = () => {
+    if (!element.isConnected) return named.disconnect();
+    for (const node of parts[0].querySelectorAll('[data-testid=bot], [data-testid=user]')) {
+      if (node.hasAttribute('aria-label')) node.removeAttribute('aria-label');
+    }
+    for (const button of parts[1].querySelectorAll('button:not([aria-label])')) {
+      const stops = button.classList.contains('stop-button');
+      button.setAttribute('aria-label', say(stops ? 'stop' : 'send'));
+    }
+  };
+  const named = new MutationObserver(name);
+  const changes = { subtree: true, childList: true, attributeFilter: ['aria-label'] };
+  for (const part of parts) named.observe(part, changes);
+  name();
+}
+nameParts();
 new ResizeObserver(() => { if (view.fitted) fit(); else settle(); }).observe(stage);
 fillSamples();
 fillLabels();

@@ -5,8 +5,10 @@ const field = find('.ed-text');
 const questionField = find('.ed-question');
 const chips = find('.ed-chips');
 const saveButton = find('#save');
+const renewButton = find('.ed-renew');
 let boxes = []; // [{id, label, color, ink}]
 let chosen = null; // the Range that is selected in the text
+let doubted = false; // whether starting over waits for a second click
 
 const spans = () => [...field.querySelectorAll('span.ed-ph')];
 const idsOf = (span) => span.dataset.ids.split(',').filter(Boolean);
@@ -53,6 +55,12 @@ function read() {
   return { question: questionField.value, text, links };
 }
 
+/** What starting over throws away does not come back, so it takes two clicks. */
+function doubt(whether) {
+  doubted = whether;
+  renewButton.textContent = say(whether ? 'renew_sure' : 'renew');
+}
+
 const report = () => tell('caption', { caption: read() });
 
 function paint() {
@@ -65,6 +73,7 @@ function paint() {
     node.dataset.mark = ids.join(' ');
   }
   const held = heldSpan();
+  find('.ed-links').hidden = !boxes.length;
   const ready = !!held || (chosen && !chosen.collapsed);
   chips.replaceChildren(...boxes.map((box) => {
     const button = document.createElement('button');
@@ -151,5 +160,9 @@ hear('saving', ({ saving }) => {
   saveButton.querySelector('span').textContent = say(saving ? 'saving' : 'save');
 });
 saveButton.addEventListener('click', () => tell('save'));
-find('.ed-renew').addEventListener('click', () => tell('renew'));
+renewButton.addEventListener('click', () => {
+  if (doubted) tell('renew');
+  doubt(!doubted);
+});
+renewButton.addEventListener('blur', () => doubt(false));
 tell('hello');

@@ -15,6 +15,7 @@ function card(item) {
   open.title = say('reopen') + ': ' + item.title;
   open.append(picture);
   open.addEventListener('click', () => {
+    asked = null;
     tell('reopening');
     trigger('reopened', { id: item.id });
   });

@@ -107,6 +107,8 @@ def test_the_threshold_filters_at_once(visit: Visits) -> None:
     me.page.keyboard.press("End")
     me.await_count(".dx-chip", 0)
     me.see("#chat .absent")
+    hint = "getComputedStyle(document.querySelector('.dx-chips'), '::before').content"
+    assert "lower the threshold" in me.evaluate(hint)
 
 
 def test_what_is_not_there_is_said_plainly(visit: Visits) -> None:
@@ -149,6 +151,18 @@ def test_retry_and_clear(visit: Visits) -> None:
     me.await_count("#chat .message", 0)
     me.see("#starters button")
     me.await_count(".dx-chip", 0)
+
+
+def test_who_listens_hears_what_is_shown(visit: Visits) -> None:
+    me = visit()
+    me.open_sample()
+    assert me.page.get_by_role("button", name="Ask", exact=True).count() == 1
+    for tool in ("Point", "Scribble", "Brush"):  # what is seen is what one says to press it
+        assert me.page.get_by_role("button", name=tool, exact=True).count() == 1
+    me.ask("Describe this picture.")
+    me.answered()
+    me.await_count("#chat [data-testid=bot]", 1)
+    me.await_count("#chat [data-testid=bot][aria-label], #chat [data-testid=user][aria-label]", 0)
 
 
 def test_a_question_can_be_edited(visit: Visits) -> None:

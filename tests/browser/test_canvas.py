@@ -87,12 +87,16 @@ def test_scribble_and_brush_are_marks_too(visit: Visits) -> None:
 
 
 def test_undo_redo_delete_and_clear(visit: Visits) -> None:
+    idle = ".dx-acts [aria-disabled=true]"
     me = visit()
     me.open_sample()
+    me.await_count(idle, 3)
     me.take("box")
     me.drag((0.1, 0.1), (0.3, 0.3))
     me.drag((0.5, 0.5), (0.7, 0.7))
     me.await_count(".dx-name", 2)
+    me.await_count(idle, 1)
+    assert me.page.get_attribute(idle, "data-act") == "redo"
     me.page.keyboard.press("Control+z")
     me.await_count(".dx-name", 1)
     me.page.keyboard.press("Control+Shift+z")

@@ -43,6 +43,11 @@ def test_boxes_are_moved_named_drawn_and_deleted(visit: Visits) -> None:
     me.await_count(".dx-edit", 4)
     me.page.keyboard.press("Control+z")
     me.await_count(".dx-edit", 5)
+    me.page.click("[data-act=clear]")
+    me.await_count(".dx-edit", 0)
+    me.gone(".ed-links")
+    me.page.click("[data-act=undo]")
+    me.await_count(".dx-edit", 5)
 
 
 def select_words(me: Visitor, words: str) -> None:
@@ -94,7 +99,7 @@ def test_what_is_typed_stays_whatever_arrives_meanwhile(visit: Visits) -> None:
     me.looks_at("slow.jpg")
     me.page.locator(".ed-text").fill("A grey slope.")
     me.page.wait_for_function(  # the server has said all it had to say
-        "document.querySelector('.dx-status').textContent.includes('encoded')"
+        "document.querySelector('.dx-status').textContent.includes('ready')"
     )
     me.take("box")
     me.drag((0.2, 0.2), (0.6, 0.6))
@@ -122,7 +127,13 @@ def test_a_correction_is_there_again_after_looking_elsewhere(visit: Visits) -> N
         me.await_count(".dx-edit", 3)
         assert me.text(".ed-text") == "Nobody."
     me.page.click(".ed-renew")
+    me.see(".ed-renew", "Discard")
+    me.page.click(".ed-hint")  # thought better of it
+    me.see(".ed-renew", "Start over")
+    me.await_count(".dx-edit", 3)
+    me.page.dblclick(".ed-renew")
     me.await_count(".dx-edit", 4)
+    me.see(".ed-renew", "Start over")
     assert me.text(".ed-text").startswith("A black and white dog")
 
 

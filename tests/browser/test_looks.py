@@ -80,7 +80,8 @@ OVERLAPS = """() => {
   return found; }"""
 """Pairs of what can be pressed where one covers a part of the other."""
 
-BUTTONS_FIT = """() => [...document.querySelectorAll('.dx-bar button, #quick button')]
+BUTTONS_FIT = """() => [...document.querySelectorAll(
+  '.dx-bar button, #quick button, #chat .icon-button')]
   .filter(e => e.checkVisibility()).every(e => { const r = e.getBoundingClientRect();
     return r.left >= 0 && r.right <= innerWidth && r.width >= 24 && r.height >= 24; })"""
 
@@ -161,6 +162,17 @@ def test_focus_can_be_seen(visit: Visits) -> None:
         me.page.keyboard.press("Tab")
         width = me.evaluate("parseFloat(getComputedStyle(document.activeElement).outlineWidth)")
         assert width >= 2, selector
+
+
+def test_who_points_by_hand_gets_no_ring(visit: Visits) -> None:
+    me = visit()
+    ring = "getComputedStyle(document.querySelector('.dx-stage')).outlineStyle"
+    me.click(0.5, 0.5)
+    me.answered()
+    assert me.evaluate(ring) == "none"
+    me.page.keyboard.press("Shift+Tab")
+    me.page.keyboard.press("Tab")
+    assert me.evaluate(ring) == "solid"
 
 
 def test_a_thousand_boxes_stay_fluid(visit: Visits) -> None:

@@ -76,6 +76,18 @@ def test_opening_is_seen(visit: Visits) -> None:
     me.see(".dx-status", "ready")
 
 
+def test_a_sample_is_marked_while_it_is_on_display(visit: Visits) -> None:
+    me = visit()
+    marked = ".dx-samples button[aria-current=true]"
+    assert me.page.get_attribute(marked, "title") == "Dog with a frisbee"
+    send(me, "broken.jpg", picture()[:200])
+    me.see(".dx-notice")
+    me.await_count(marked, 1)
+    send(me, "mine.jpg", picture())
+    me.looks_at("mine.jpg")
+    me.await_count(marked, 0)
+
+
 def test_a_turned_photograph_stands_upright(visit: Visits) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
