@@ -6,7 +6,8 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -31,15 +32,19 @@ from tests.model import tiny
 OWN = "own"
 """The model of the settings."""
 
+RATE = 20
+"""Requests a second, by the clock."""
+
 
 class Constant(FakeBackend):
     """Answers with its name; refuses a picture that another model encoded."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name=name)
+    def __init__(self, name: str, pause: float = 0.0) -> None:
+        super().__init__(name=name, pause=pause)
         self.closed = False
 
     def encode(self, picture: Image.Image) -> EncodedPicture:
+        time.sleep(self.pause)
         return EncodedPicture(self.card.name, Size(*picture.size), self.card.name)
 
     def stream(self, picture: object, question: str, **_: object) -> Iterator[Event]:  # type: ignore[override]
@@ -47,6 +52,8 @@ class Constant(FakeBackend):
         assert isinstance(picture, EncodedPicture)
         assert picture.state == self.card.name
         yield Delta(self.card.name[:1])
+        time.sleep(self.pause)
+        assert not self.closed
         yield Answer(self.card.name)
 
     def close(self) -> None:
@@ -254,37 +261,37 @@ def asked(host: Host, version: str) -> str:
     return answer.text
 
 
-@pytest.mark.parametrize("swaps", [4, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [3, pytest.param(30, marks=pytest.mark.slow)])
 def test_requests_under_swaps_are_each_answered_by_one_version(
-    settings: Settings, swaps: int
+    settings: Settings, seconds: int
 ) -> None:
     made: list[Constant] = []
 
     def noted(path: str, tell: Told) -> Backend:
-        made.append(Constant(Path(path).name))
+        made.append(Constant(Path(path).name, pause=0.01))
         return made[-1]
 
-    work, over = serving(settings, noted), threading.Event()
-    answers: list[str] = []
+    work, names = serving(settings, noted), cycle(("one", "two"))
+    number = RATE * seconds
 
-    def keep_asking() -> None:
-        while not over.is_set():
-            answers.append(asked(work._host, "who?"))
-            time.sleep(0.05)  # four of these ask 20 to 80 times a second
+    def send() -> list[Future[str]]:
+        """Sends each request when its time has come, whether or not others are answered."""
+        begun, sent = time.monotonic(), []
+        for due in (begun + turn / RATE for turn in range(number)):
+            time.sleep(max(0.0, due - time.monotonic()))
+            sent.append(people.submit(asked, work._host, "who?"))
+        return sent
 
-    with ThreadPoolExecutor(4) as people:
-        asking = [people.submit(keep_asking) for _ in range(4)]
-        for number in range(swaps):
-            told = len(answers) + 8
-            while len(answers) < told and not any(task.done() for task in asking):
-                time.sleep(0.01)
-            serve(work, "one" if number % 2 == 0 else "two")
-        over.set()
-        for task in asking:
-            task.result(60)
+    with ThreadPoolExecutor(RATE) as people, ThreadPoolExecutor(1) as clock:
+        sending = clock.submit(send)
+        while not sending.done():
+            serve(work, next(names))
+            time.sleep(0.1)
+        answers = [answer.result(60) for answer in sending.result()]
     assert work.error == ""
-    assert {OWN, "one", "two"} <= set(answers)
-    assert [backend.closed for backend in made] == [True] * swaps + [False]
+    assert len(answers) == number
+    assert {"one", "two"} <= set(answers)
+    assert [backend.closed for backend in made] == [True] * (len(made) - 1) + [False]
 
 
 def test_an_answer_in_the_making_ends_with_the_model_it_began_with(
