@@ -1,7 +1,8 @@
 """From an answer to something a person can correct, and back to a turn that can teach.
 
 Pure functions. A corrected turn says of every box that it is certain; words that were linked to
-boxes become phrases with a place, boxes without words become class names.
+boxes become phrases with a place, boxes without words become class names. So does the label that a
+person gave to a box whose words say something else.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Limits:
 def editable(question: str, answer: Answer, threshold: float) -> Json:
     """Returns an answer's boxes, words and links as the canvas and the caption editor take them.
 
-    A box that several phrases of the text share is one box here, linked from each of them.
+    A box that several phrases of the text share is one box here, linked from each of them; so is
+    one that a person also gave a label.
     """
     boxes: list[Json] = []
     links: list[Json] = []
@@ -41,14 +43,16 @@ def editable(question: str, answer: Answer, threshold: float) -> Json:
     for _, grounding in numbered(answer):
         kept = grounding.above(threshold)
         placed = kept.phrase.start is not None
-        label = clip(_noun(kept.phrase.text), MAX_LABEL)
+        label = _label(kept.phrase.text)
         names: list[str] = []
-        for box in kept.boxes:
+        for box, score in zip(kept.boxes, kept.scores, strict=True):
             sides = tuple(round(side, 5) for side in box.as_tuple())
-            name = shared.get(sides) if placed else None
+            name = shared.get(sides) if placed or score == CERTAIN else None
             if name is None:
                 name = str(len(boxes) + 1)
                 boxes.append({"id": name, "label": label, "box": list(sides)})
+            elif not placed:
+                boxes[int(name) - 1] |= {"label": label, "named": True}
             names.append(name)
             if placed:
                 shared[sides] = name
@@ -58,10 +62,11 @@ def editable(question: str, answer: Answer, threshold: float) -> Json:
     return {"question": question, "text": answer.text, "boxes": boxes, "links": links}
 
 
-def _noun(phrase: str) -> str:
+def _label(phrase: str) -> str:
     """Returns a phrase without its article, as a label reads."""
     head, _, rest = phrase.strip().partition(" ")
-    return rest if head.lower() in {"a", "an", "the", "some"} and rest else phrase.strip()
+    noun = rest if head.lower() in {"a", "an", "the", "some"} and rest else phrase.strip()
+    return clip(noun, MAX_LABEL)
 
 
 def paints(count: int = 24) -> list[list[str]]:
@@ -75,7 +80,7 @@ def corrected(
     """Returns the turn a person corrected.
 
     Args:
-        boxes: the canvas's list of {"id", "label", "box"}.
+        boxes: the canvas's list of {"id", "label", "box", "named"}; named where a person did.
         caption: the editor's {"question", "text", "links": [{"start", "end", "ids"}]}.
         regions: what the question speaks of; stays as it was.
         limits: how long texts may be.
@@ -94,17 +99,20 @@ def corrected(
         raise QuestionError(words.TEXT_TOO_LONG.format(length=longest, limit=limits.text))
     drawn = _drawn(boxes)
     links = _links(value.get("links"), text, drawn)
-    linked = {name for _, _, names in links for name in names}
+    said: dict[str, set[str]] = {}
+    for start, end, names in links:
+        for name in names:
+            said.setdefault(name, set()).add(_label(text[start:end]).casefold())
     groundings = [
-        _grounding(Phrase(text[start:end], start, end), [drawn[name][1] for name in names])
+        _grounding(Phrase(text[start:end], start, end), [drawn[name].box for name in names])
         for start, end, names in links
     ]
     by_label: dict[str, list[Box]] = {}
-    for name, (label, box) in drawn.items():
-        if name not in linked:
-            if not label:
-                raise RegionError(words.BOX_UNNAMED.format(name=name))
-            by_label.setdefault(label, []).append(box)
+    for name, item in drawn.items():
+        if name not in said and not item.label:
+            raise RegionError(words.BOX_UNNAMED.format(name=name))
+        if name not in said or (item.named and item.label.casefold() not in said[name]):
+            by_label.setdefault(item.label, []).append(item.box)
     groundings += [_grounding(Phrase(label), found) for label, found in by_label.items()]
     if not text and not groundings:
         raise QuestionError(words.CORRECTION_EMPTY)
@@ -116,20 +124,30 @@ def _grounding(phrase: Phrase, boxes: Sequence[Box]) -> Grounding:
     return Grounding(phrase, tuple(boxes), (CERTAIN,) * len(boxes))
 
 
-def _drawn(boxes: object) -> dict[str, tuple[str, Box]]:
-    """Returns label and box by the box's number."""
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A box as it was drawn, its label, and whether a person chose that."""
+
+    box: Box
+    label: str
+    named: bool
+
+
+def _drawn(boxes: object) -> dict[str, _Drawn]:
+    """Returns boxes by their numbers."""
     if not isinstance(boxes, list | tuple):
         raise RegionError(words.NOTHING_TO_SAVE)
     items = cast("Sequence[object]", boxes)
     if len(items) > MAX_BOXES:
         raise RegionError(words.MANY_BOXES.format(count=len(items), limit=MAX_BOXES))
-    found: dict[str, tuple[str, Box]] = {}
+    found: dict[str, _Drawn] = {}
     for item in items:
         if not isinstance(item, Mapping):
             raise RegionError(words.BOX_UNREADABLE.format(given=clip(repr(item))))
         value = cast("Mapping[str, Any]", item)
         label = " ".join(str(value.get("label") or "").split())[:MAX_LABEL]
-        found[str(value.get("id"))] = (label, Box.parse(value.get("box") or ()))
+        named = bool(label) and value.get("named") is True
+        found[str(value.get("id"))] = _Drawn(Box.parse(value.get("box") or ()), label, named)
     return found
 
 

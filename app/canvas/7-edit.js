@@ -97,7 +97,7 @@ function save() {
   const done = new Promise((resolve) => { arrived = resolve; });
   sent = { draft, changes: draft.changes, done, arrived };
   tell('saving', { saving: true });
-  const boxes = (state.editing || []).map(({ id, label, box }) => ({ id, label, box }));
+  const boxes = (state.editing || []).map(({ id, label, box, named }) => ({ id, label, box, named }));
   const { exchange, caption } = draft;
   const picture = state.picture ? state.picture.id : '';
   trigger('corrected', { picture, exchange, boxes, ...caption, screen: screen() });
@@ -166,7 +166,7 @@ function removeEdit(id) {
 function relabel(item, label) {
   if (item.label === label) return;
   remember();
-  state.editing.find((other) => other.id === item.id).label = label;
+  Object.assign(state.editing.find((other) => other.id === item.id), { label, named: true });
   commit();
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,6 +60,26 @@ def test_what_was_not_touched_comes_back_certain() -> None:
         (g.phrase, g.boxes) for g in ANSWER.groundings
     ]
     assert {score for g in answer.groundings for score in g.scores} == {1.0}
+
+
+def test_a_label_that_a_person_gave_is_kept_beside_the_words() -> None:
+    edit = edits.editable("Describe it.", replace(ANSWER, groundings=ANSWER.groundings[:2]), 0.0)
+    edit["boxes"][0] |= {"label": "collie", "named": True}
+    answer = back(edit)
+    assert [(g.phrase.text, g.boxes) for g in answer.groundings] == [
+        ("A dog", (DOG,)),
+        ("two men", (ONE, TWO)),
+        ("collie", (DOG,)),
+    ]
+    again = edits.editable("Describe it.", answer, 0.0)
+    assert [box["label"] for box in again["boxes"]] == ["collie", "two men", "two men"]
+    assert back(again) == answer
+
+
+def test_words_that_were_mended_take_the_place_of_the_models_label() -> None:
+    edit = edits.editable("Describe it.", ANSWER, 0.0)
+    edit["text"] = edit["text"].replace("A dog", "A fox")
+    assert [g.phrase.text for g in back(edit).groundings] == ["A fox", "two men", "ball"]
 
 
 def test_boxes_of_one_label_become_one_class_name() -> None:
