@@ -63,7 +63,7 @@ def load_model(auto: str, source: Source, place: str) -> Foreign:
     transformers.logging.disable_progress_bar()
     extra: dict[str, Any] = {"dtype": "float32" if source.device == "cpu" else "auto"}
     if source.four_bit:
-        extra["quantization_config"] = _four_bit()
+        extra["quantization_config"] = _four_bit(source.name)
     if source.four_bit or source.device != "cpu":
         extra["device_map"] = place
     model, report = getattr(transformers, auto).from_pretrained(
@@ -75,11 +75,11 @@ def load_model(auto: str, source: Source, place: str) -> Foreign:
             f"{source.name} lacks {len(lost)} weights, such as {lost[0]}; fetch it again."
         )
     if source.adapter is not None:
-        model = _adapted(model, source.adapter, merge=not source.four_bit)
+        model = adapted(model, source.adapter, merge=not source.four_bit)
     return model.eval()
 
 
-def _adapted(model: Foreign, folder: Path, *, merge: bool) -> Foreign:
+def adapted(model: Foreign, folder: Path, *, merge: bool) -> Foreign:
     """Returns a model with what a LoRA adapter learned, merged into its weights if that is exact.
 
     Raises:
@@ -92,8 +92,8 @@ def _adapted(model: Foreign, folder: Path, *, merge: bool) -> Foreign:
             f"{folder.name} lacks {ADAPTER_WEIGHTS}; only safetensors are loaded."
         )
     with quiet_peft():
-        adapted: Foreign = PeftModel.from_pretrained(model, folder)
-    return adapted.merge_and_unload() if merge else adapted.get_base_model()
+        found: Foreign = PeftModel.from_pretrained(model, folder)
+    return found.merge_and_unload() if merge else found.get_base_model()
 
 
 @contextmanager
@@ -104,14 +104,17 @@ def quiet_peft() -> Iterator[None]:
         yield
 
 
-def _four_bit() -> Foreign:
+def _four_bit(name: str) -> Foreign:
     import importlib.util
 
     import torch
     import transformers
 
     if importlib.util.find_spec("bitsandbytes") is None:
-        raise BackendError("4-bit loading needs bitsandbytes; `pip install bitsandbytes`.")
+        raise BackendError(
+            f"{name} is to be loaded in 4 bits, but bitsandbytes is not installed here; "
+            "`pip install bitsandbytes`, or leave :4bit out of the name."
+        )
     return transformers.BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
     )

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 import torch
 
-from model.backends import open_backend
+from model.backends import loading, open_backend
 from model.backends.generation import GenerativeBackend
 from model.errors import CapabilityError, CheckpointError, ConfigError, RecordError
 from model.records import Expression, GroundedPhrase, LabelledObject, PictureFile, Record
@@ -110,6 +110,43 @@ def test_a_family_learns_and_its_adapter_opens(
     (tmp_path / "tuned" / "adapter_model.safetensors").rename(tmp_path / "tuned" / "adapter.bin")
     with pytest.raises(CheckpointError, match=r"adapter_model\.safetensors"):
         opened(tmp_path / "tuned")
+
+
+def test_a_merged_adapter_is_the_unmerged_one(folder: Path, record: Record, tmp_path: Path) -> None:
+    backend = opened(folder)
+    lesson = lessons(record, backend, backend.shown_of(picture()), Random(1))[1]
+    row = backend.lesson(picture(), lesson.prompt, lesson.answer)
+
+    @torch.no_grad()
+    def logits(model: torch.nn.Module) -> torch.Tensor:
+        return model(**row).logits
+
+    untaught = logits(backend.model)
+    tuner = Tuner(backend, str(folder), TUNING)
+    assert torch.equal(logits(backend.model), untaught), "an adapter is at first without effect"
+    for step in range(STEPS):
+        tuner.learn(lambda random: record, step / STEPS)
+    tuner.save_adapter(tmp_path)
+    merged = opened(tmp_path).model
+    assert not [name for name, _ in merged.named_modules() if "lora" in name]
+    adapted = {
+        name: module
+        for name, module in backend.model.named_modules()
+        if hasattr(module, "base_layer") and hasattr(module, "lora_A")
+    }
+    assert adapted
+    weights = merged.state_dict()
+    for name, module in adapted.items():
+        down, up = module.lora_A["default"].weight, module.lora_B["default"].weight
+        whole = module.base_layer.weight + TUNING.alpha / TUNING.rank * up @ down
+        torch.testing.assert_close(weights[f"{name}.weight"], whole.detach(), rtol=0, atol=1e-6)
+    beside = loading.adapted(opened(folder).model, tmp_path, merge=False)  # as above four bits
+    assert [name for name, _ in beside.named_modules() if "lora" in name]
+    taught = logits(backend.model)
+    size = float(taught.abs().max())
+    assert float((taught - untaught).abs().max()) > 0.05 * size
+    assert float((logits(beside) - taught).abs().max()) < 1e-5 * size
+    assert float((logits(merged) - taught).abs().max()) < 1e-4 * size
 
 
 def test_what_cannot_be_taught_says_so(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import json
 from dataclasses import replace
@@ -165,6 +166,26 @@ def test_the_command_teaches_and_compares(
     assert [picture["id"] for picture in written["pictures"]]
     progress = [event for event in events if event["event"] == "progress"][-1]
     assert progress["done"] == progress["total"]
+
+
+def test_four_bits_that_are_not_there_are_refused_in_words(
+    root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "bitsandbytes" else found(name)
+    )
+    code = main(
+        ["train", f"--model={root / 'florence'}:4bit", f"--data={root / 'squares'}",
+         f"--out={tmp_path / 'out'}", f"--run-folder={tmp_path / 'run'}", f"--set={WORDS}"]
+    )  # fmt: skip
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert code == 1
+    assert last.startswith("error: florence:4bit is to be loaded in 4 bits, but bitsandbytes is")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_budget_ends_a_run_and_is_told(
