@@ -31,12 +31,27 @@ if TYPE_CHECKING:
 ADMIN_COOKIE = "deixis_admin"
 
 _FORM = f"""<!doctype html><html lang="en"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width"><title>{words.NAME}</title>
-<body style="font-family:sans-serif;max-width:24rem;margin:4rem auto;padding:0 1rem">
-<h1 style="font-size:1.3rem">{words.ADMIN_TITLE}</h1>
-<form method="post"><label>{words.ADMIN_TOKEN}<br>
-<input name="token" type="password" autocomplete="current-password" required></label>
-<button>{words.ADMIN_ENTER}</button></form></body></html>"""
+<meta name="viewport" content="width=device-width"><title>{words.ADMIN_TITLE}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 16px/1.5 sans-serif; max-width: 22rem; margin: 4rem auto; padding: 0 1rem; }}
+h1 {{ font-size: 1.3rem; }}
+input, button {{ font: inherit; width: 100%; box-sizing: border-box; margin: .25rem 0 .75rem; }}
+input, button {{ padding: .5rem .75rem; border: 1px solid GrayText; border-radius: 10px; }}
+button {{ border-color: #1d4ed8; background: #1d4ed8; color: #fff; cursor: pointer; }}
+[role=alert] {{ padding: .5rem .75rem; border-radius: 10px; background: #7a1f16; color: #fff; }}
+[role=alert]:empty {{ display: none; }}
+</style>
+<h1>{words.ADMIN_TITLE}</h1>
+<form method="post"><label>{words.ADMIN_TOKEN}
+<input name="token" type="password" autocomplete="current-password" required autofocus></label>
+<p role="alert">%s</p><button>{words.ADMIN_ENTER}</button></form>
+<a href="./">{words.ADMIN_BACK}</a></html>"""
+"""The login's page; a message takes the place of the %s."""
+
+
+def _form(trouble: str = "") -> str:
+    return _FORM.replace("%s", trouble)
 
 
 class Admins:
@@ -79,13 +94,19 @@ class Admins:
 
     async def _log_in(self, request: Request) -> Response:
         if request.method != "POST":
-            return HTMLResponse(_FORM)
+            return HTMLResponse(_form())
         person = request.cookies.get(PERSON_COOKIE, "")
-        if not person:
-            return JSONResponse({"detail": words.ADMIN_NO_COOKIE}, 400)
         as_json = request.headers.get("content-type", "").startswith("application/json")
+
+        def refused(why: str, status: int) -> Response:
+            if as_json:
+                return JSONResponse({"detail": why}, status)
+            return HTMLResponse(_form(why), status)
+
+        if not person:
+            return refused(words.ADMIN_NO_COOKIE, 400)
         if not self.knows(_token(await request.body(), as_json)):
-            return JSONResponse({"detail": words.ADMIN_WRONG}, 403)
+            return refused(words.ADMIN_WRONG, 403)
         done = JSONResponse({"detail": "Logged in."}) if as_json else RedirectResponse("/", 303)
         done.headers["set-cookie"] = "; ".join(
             (

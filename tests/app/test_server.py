@@ -23,7 +23,7 @@ import uvicorn
 from fastapi import FastAPI
 from PIL import Image
 
-from app import server
+from app import server, words
 from app.guards.limits import RateLimit, Rates
 from app.session import ADMIN_HEADER
 from app.settings import Settings
@@ -557,6 +557,17 @@ def test_only_the_admins_token_makes_an_admin(served: Served) -> None:
     assert "HttpOnly" in done.headers["set-cookie"]
     ask(client, "adm")
     assert "admin=yes" in answer(client, "adm")[0]
+
+
+def test_who_mistypes_the_token_stands_before_the_form_again(served: Served) -> None:
+    for client, why in (
+        (served.visitor(), words.ADMIN_WRONG),
+        (served.client(), words.ADMIN_NO_COOKIE),
+    ):
+        refused = client.post("/admin", data={"token": "guess"})
+        assert refused.headers["content-type"].startswith("text/html")
+        assert f'<p role="alert">{why}</p>' in refused.text
+        assert 'type="password"' in refused.text
 
 
 def test_an_admins_cookie_is_worth_nothing_to_others(served: Served) -> None:
