@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app import handlers, intake, views, words
+from app import handlers, intake, questions, views, words
 from app.answering import Answering, since, told
 from app.facts import lasting
 from app.marks import Marks, read_marks
@@ -134,7 +134,7 @@ class Conversation:
 
     def starter(self, key: Key, text: str, payload: object) -> Iterator[View]:
         """Answers a starter question; "this" without a mark means the sample's main thing."""
-        mark = handlers.starter_mark(self.people.desk(key), text, payload)
+        mark = questions.starter_mark(self.people.desk(key), text, payload)
         if mark is None:
             yield from self.ask(key, text, payload)
             return

@@ -1,4 +1,3 @@
-# Over 300 lines: many small pure decisions over one state.
 """Pure decisions of the page: a desk and what arrived go in, a new desk or a clear refusal out.
 
 Nothing here talks to Gradio, to a model or to a disk.
@@ -7,23 +6,16 @@ Nothing here talks to Gradio, to a model or to a disk.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-from app import phrases, render, words
+from app import phrases, questions, render, words
 from app.marks import Marks, Payload, fraction
 from app.session import Desk, Exchange
-from model.errors import PictureError, QuestionError, RegionError
-from model.types import (
-    Answer,
-    Capability,
-    Finish,
-    Region,
-    Turn,
-)
+from model.errors import PictureError, QuestionError
+from model.types import Answer, Capability, Finish, Turn
 
 if TYPE_CHECKING:
     from app.intake import Picture
@@ -35,16 +27,6 @@ SERIAL = count(1)
 
 DETECT_FLOOR = 0.05
 """Detections are asked for down to this score, so that the slider can show more or fewer."""
-
-_MENTION = re.compile(r"(?<![\w@])@(\d{1,3})(?!\w)")
-_GESTURE = re.compile(
-    r"\b(?:this|these|those|it|here)\b(?!\s+(?:picture|image|photo|photograph|scene)\b)"
-    r"|(?:^|\b(?:is|was|of|about|near|by|with|to|behind|beside|on|under|describe|segment)\s+)that\b",
-    re.I,
-)
-"""Words whose meaning is a gesture; not "this picture", nor "the man that ..."."""
-
-_FIND = re.compile(r"^\s*(?:find|detect|locate)\s+(?:all|every|each)(?:\s+the)?\b[:\s]*", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +70,9 @@ def begin(
         raise PictureError(words.NO_PICTURE)
     if marks.picture not in ("", desk.picture.key):
         raise PictureError(words.OTHER_PICTURE)
-    question = _worded(question, marks)
-    _check_text(question, limits.text)
-    regions = _spoken_of(question, marks, desk)
-    names = names_to_find(question) if task in (None, Capability.DETECT) else ()
+    question = questions.worded(question, marks, limits.text)
+    regions = questions.spoken_of(question, marks, desk)
+    names = questions.names_to_find(question) if task in (None, Capability.DETECT) else ()
     if task is Capability.DETECT and not names:
         raise QuestionError(words.NAMES_MISSING)
     exchange = Exchange(
@@ -115,77 +96,6 @@ def close(desk: Desk, number: int) -> Desk:
     """Returns the desk with no loose end in an exchange, however its run ended."""
     exchange = desk.exchange(number)
     return desk if exchange is None else desk.replaced(_settled(exchange))
-
-
-def _worded(question: str, marks: Marks) -> str:
-    """Returns a button's wording with the number of the mark in hand filled in."""
-    if "{number}" not in question:
-        return question.strip()
-    chosen = marks.selected or (marks.regions[-1].name if marks.regions else "")
-    if not chosen:
-        raise RegionError(words.NO_MARK)
-    return question.replace("@{number}", chosen).strip()
-
-
-def _check_text(question: str, limit: int) -> None:
-    if not question:
-        raise QuestionError(words.NO_TEXT)
-    if len(question) > limit:
-        raise QuestionError(words.LONG_TEXT.format(length=len(question), limit=limit))
-
-
-def _spoken_of(question: str, marks: Marks, desk: Desk) -> tuple[Region, ...]:
-    """Returns the regions a question names, or the mark in hand if it only says "this".
-
-    Raises:
-        RegionError: a name belongs to no mark of the canvas nor of the conversation.
-    """
-    known = {r.name: r for exchange in desk.exchanges for r in exchange.regions}
-    known |= {region.name: region for region in marks.regions}
-    mentioned = list(dict.fromkeys(f"@{int(number)}" for number in _MENTION.findall(question)))
-    for name in mentioned:
-        if name not in known:
-            raise RegionError(words.UNKNOWN_MARK.format(name=name, remedy=_remedy(known)))
-    if not mentioned and _points(question):
-        mentioned = [name for name in (marks.selected,) if name in known]
-    return tuple(known[name] for name in mentioned)
-
-
-def starter_mark(desk: Desk, text: str, payload: object) -> dict[str, Any] | None:
-    """Returns a mark on the sample's main thing for a first "What is this?"; None otherwise."""
-    sample = desk.sample
-    drawn = cast("Payload", payload).get("marks") if isinstance(payload, Mapping) else None
-    if sample is None or sample.point is None or desk.exchanges or drawn or not _points(text):
-        return None
-    if not re.match(r"what is (this|that|it)\b", text, re.I):
-        return None
-    return {"name": "@1", "points": [[*sample.point, 1]]}
-
-
-def _remedy(known: Mapping[str, Region]) -> str:
-    if not known:
-        return words.NO_MARKS_DRAWN
-    return words.MARKS_DRAWN.format(names=", ".join(sorted(known, key=lambda name: int(name[1:]))))
-
-
-def _points(question: str) -> bool:
-    """Returns whether a question has a word whose meaning is a gesture."""
-    return bool(_GESTURE.search(question))
-
-
-def names_to_find(question: str) -> tuple[str, ...]:
-    """Returns the class names of "Find all dogs, cups and people"; empty for other questions.
-
-    Example:
-        >>> names_to_find("find all dogs, cups and the red car.")
-        ('dogs', 'cups', 'red car')
-    """
-    match = _FIND.match(question)
-    if not match:
-        return ()
-    parts = re.split(r",|;|\band\b|\bor\b|&", question[match.end() :].strip(" .!?"))
-    named = (re.sub(r"^\s*(?:the|an?|all)\s+", "", part.strip(), flags=re.I) for part in parts)
-    return tuple(dict.fromkeys(name.strip() for name in named if name.strip()))[:20]
 
 
 def grow(desk: Desk, number: int, text: str) -> Desk:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -11,7 +10,6 @@ from PIL import Image
 from app import handlers, words
 from app.intake import Picture
 from app.marks import Marks
-from app.samples import Sample
 from app.session import Desk, Exchange
 from model.errors import DeixisError, PictureError, QuestionError, RegionError
 from model.types import (
@@ -40,29 +38,6 @@ def begun(
     return handlers.begin(desk, text, marks, task).exchanges[-1]
 
 
-def test_a_question_brings_the_marks_it_names_in_its_order() -> None:
-    assert begun("is @2 beside @1, or @2?").regions == (TWO, ONE)
-
-
-def test_this_means_the_mark_in_hand() -> None:
-    assert begun("what is this?").regions == (TWO,)
-    for question in ("Describe this picture.", "the man that runs", "is there a dog?"):
-        assert begun(question).regions == ()
-    for question in ("what colour is that?", "describe that", "is it this cup in this picture?"):
-        assert begun(question).regions == (TWO,)
-    assert begun("where is the dog?").regions == ()
-
-
-def test_a_mark_of_an_earlier_turn_can_still_be_named() -> None:
-    asked = Exchange(1, "What is @7?", (Region("@7", Box(0, 0, 1, 1)),), answer=Answer("a dog"))
-    desk = replace(DESK, exchanges=(asked,))
-    assert begun("what is @7 holding?", Marks("key"), desk=desk).regions[0].name == "@7"
-
-
-def test_an_address_is_no_mark() -> None:
-    assert begun("who is me@1, or a@@1?", Marks("key")).regions == ()
-
-
 REFUSED: list[tuple[str, Marks, Capability | None, type[DeixisError], str]] = [
     ("", MARKS, None, QuestionError, words.NO_TEXT),
     (" \n ", MARKS, None, QuestionError, words.NO_TEXT),
@@ -89,26 +64,9 @@ def test_without_a_picture_nothing_is_asked() -> None:
         handlers.begin(Desk(), "hello", Marks())
 
 
-def test_a_button_speaks_of_the_mark_in_hand_or_the_last_one() -> None:
+def test_a_question_brings_the_marks_it_speaks_of() -> None:
+    assert begun("is @2 beside @1, or @2?").regions == (TWO, ONE)
     assert begun("Segment @{number}.", MARKS, Capability.SEGMENT).question == "Segment @2."
-    last = Marks("key", (TWO, ONE))
-    assert begun("Segment @{number}.", last, Capability.SEGMENT).question == "Segment @1."
-
-
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ("Find all dogs, cups and the red car.", ("dogs", "cups", "red car")),
-        ("find every person", ("person",)),
-        ("Detect all: dog; cat & bird or fish", ("dog", "cat", "bird", "fish")),
-        ("find all dogs, dogs", ("dogs",)),
-        ("find the dog", ()),
-        ("the dog on the left", ()),
-        ("find all", ()),
-    ],
-)
-def test_names_to_find(text: str, names: tuple[str, ...]) -> None:
-    assert handlers.names_to_find(text) == names
 
 
 def test_find_all_becomes_a_detection() -> None:
@@ -219,18 +177,6 @@ def test_a_threshold_is_a_score_or_nothing(value: object, threshold: float | Non
 )
 def test_the_screen_is_believed_within_limits(screen: object, expected: object) -> None:
     assert handlers.set_screen(DESK, {"screen": screen}).screen == expected
-
-
-SAMPLE = Sample(Path("dog.jpg"), "Dog", "A dog.", ("What is this?",), (0.4, 0.5))
-
-
-def test_a_first_this_on_a_sample_points_at_its_main_thing() -> None:
-    desk = replace(DESK, sample=SAMPLE)
-    mark = handlers.starter_mark(desk, "What is this?", {"marks": []})
-    assert mark == {"name": "@1", "points": [[0.4, 0.5, 1]]}
-    assert handlers.starter_mark(desk, "Describe this picture.", {}) is None
-    assert handlers.starter_mark(desk, "What is this?", {"marks": [{"name": "@1"}]}) is None
-    assert handlers.starter_mark(DESK, "What is this?", {}) is None
 
 
 def test_retry_and_rewind_take_questions_back() -> None:
