@@ -1,4 +1,3 @@
-# Over 300 lines: one path from bytes to pixels, each refusal with its words.
 """Whatever a person sends becomes one upright RGB picture, or a clear refusal.
 
 The first bytes decide what a file is, never its name. Sides are read from the header before a
@@ -10,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import stat
-import struct
 import threading
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -20,37 +18,10 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from app import words
+from app.kinds import kind_of, webp_size
 from app.settings import Settings
 from model.errors import PictureError
 from model.types import Size
-
-_MAGIC: tuple[tuple[bytes, str], ...] = (
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"GIF87a", "GIF"),
-    (b"GIF89a", "GIF"),
-    (b"BM", "BMP"),
-    (b"II*\x00", "TIFF"),
-    (b"MM\x00*", "TIFF"),
-)
-_REFUSED: tuple[tuple[bytes, str], ...] = (
-    (b"8BPS", "a Photoshop (PSD) file"),
-    (b"%!PS", "an EPS file"),
-    (b"\xc5\xd0\xd3\xc6", "an EPS file"),
-    (b"%PDF", "a PDF file"),
-    (b"\x00\x00\x01\x00", "an icon (ICO) file"),
-    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture"),
-    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL picture"),
-    (b"\xff\x0a", "a JPEG XL picture"),
-    (b"II+\x00", "a BigTIFF picture"),
-    (b"MM\x00+", "a BigTIFF picture"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "a compressed archive"),
-    (b"\x1aE\xdf\xa3", "a video"),
-)
-_BRANDS = {b"avif": "an AVIF picture", b"avis": "an AVIF picture"} | dict.fromkeys(
-    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "a HEIC picture"
-)
 
 BYTES_PER_PIXEL = {"WEBP": 17, "TIFF": 9, "CMYK": 9}
 """Peak bytes a pixel costs decoders that hold more than the picture; measured, not documented."""
@@ -146,38 +117,6 @@ def read(source: bytes | str | Path | Image.Image, settings: Settings | None = N
         raise PictureError(words.PICTURE_DAMAGED.format(kind=kind)) from error
 
 
-def kind_of(content: bytes) -> str:
-    """Returns Pillow's name of an allowed kind of picture, read from its first bytes.
-
-    Raises:
-        PictureError: the kind is not allowed; the message names it.
-    """
-    if not content:
-        raise PictureError(words.PICTURE_EMPTY)
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "WEBP"
-    for magic, kind in _MAGIC:
-        if content.startswith(magic):
-            return kind
-    foreign = _foreign_kind(content)
-    raise PictureError(words.PICTURE_FOREIGN.format(kind=foreign, allowed=words.PICTURE_KINDS))
-
-
-def _foreign_kind(content: bytes) -> str:
-    """Returns what a file that is not allowed seems to be."""
-    if content[4:8] == b"ftyp":
-        return _BRANDS.get(content[8:12], "a video")
-    for magic, name in _REFUSED:
-        if content.startswith(magic):
-            return name
-    head = content[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if b"<svg" in head:
-        return "an SVG drawing"
-    if head.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "a web page or XML file"
-    return "not a picture of a known kind"
-
-
 def _content(path: Path, settings: Settings) -> bytes:
     """Returns the bytes of a regular file that is not too long."""
     try:
@@ -199,29 +138,9 @@ def _too_long(length: int, settings: Settings) -> PictureError:
 def _check_header(content: bytes, kind: str, settings: Settings) -> None:
     """Raises PictureError for what would cost memory or time as soon as Pillow opens it."""
     if kind == "WEBP":
-        _check_size(_webp_size(content), "WEBP", settings)
+        _check_size(webp_size(content), "WEBP", settings)
     if kind == "JPEG" and content.count(b"\xff\xda") > MAX_SCANS:
         raise PictureError(words.PICTURE_SCANS.format(most=MAX_SCANS))
-
-
-def _webp_size(content: bytes) -> tuple[int, int]:
-    """Returns the canvas of a WebP file; Pillow would allocate it four times before telling.
-
-    Source: RFC 9649, sections 2.5 to 2.7.
-    """
-    chunk, body = content[12:16], content[20:30]
-    if len(body) == 10 and chunk == b"VP8X":
-        return (
-            1 + int.from_bytes(body[4:7], "little"),
-            1 + int.from_bytes(body[7:10], "little"),
-        )
-    if len(body) == 10 and chunk == b"VP8L":
-        bits = int.from_bytes(body[1:5], "little")
-        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    if len(body) == 10 and chunk == b"VP8 ":
-        width, height = struct.unpack("<HH", body[6:10])
-        return max(1, width & 0x3FFF), max(1, height & 0x3FFF)
-    raise PictureError(words.PICTURE_DAMAGED.format(kind="WebP"))
 
 
 def _check_size(size: tuple[int, int], kind: str | None, settings: Settings) -> None:
