@@ -5,8 +5,6 @@
     ├── pictures/           JPEG, named by the sha256 of their pixels, so each lies here once
     └── thumbnails/         the same names, small
 
-Over 300 lines: what keeps the folder whole is read best beside what it keeps whole.
-
 A line is appended by one write that is forced to the disk before it counts; whatever a crash tears
 off is skipped when reading and never joined to the next line. A picture is there before the line
 that names it, and goes after it.
@@ -16,7 +14,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import re
 import secrets
 import time
@@ -30,7 +27,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from app import words
+from app import disk, words
 from app.intake import Picture
 from app.settings import Settings
 from model.errors import InputError, RecordError
@@ -147,10 +144,10 @@ class Corrections:
             content = b"" if (self.folder / file).exists() else _jpeg(picture.image)
             self._require_room(len(others), len(line) + len(content))
             if content:
-                _write(self.folder / "thumbnails" / Path(file).name, _thumbnail(picture.image))
-                _write(self.folder / file, content)
+                disk.write(self.folder / "thumbnails" / Path(file).name, _thumbnail(picture.image))
+                disk.write(self.folder / file, content)
             if len(others) == len(lines):
-                _append(self.folder / LINES, line)
+                disk.append(self.folder / LINES, line)
             else:
                 self._rewrite([*others, saved])
         return saved
@@ -211,7 +208,7 @@ class Corrections:
 
     def _rewrite(self, kept: Sequence[Saved]) -> None:
         """Replaces all lines at once, then deletes the pictures nobody needs any more."""
-        _write(self.folder / LINES, b"".join(map(_line, kept)))
+        disk.write(self.folder / LINES, b"".join(map(_line, kept)))
         needed = {Path(saved.example.picture).name for saved in kept}
         for name in ("pictures", "thumbnails"):
             for path in (self.folder / name).iterdir():
@@ -291,51 +288,3 @@ def _thumbnail(image: Image.Image) -> bytes:
     small = image.copy()
     small.thumbnail(THUMBNAIL)
     return _jpeg(small)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Puts a whole file in place, or leaves what was there."""
-    staged = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with staged.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)
-    _settle(path.parent)
-
-
-def _append(path: Path, line: bytes) -> None:
-    """Adds one line with one write; a line that does not fit on the disk is taken back."""
-    with path.open("ab") as file:
-        before = file.tell()
-        if before and not _ends_whole(path):
-            line = b"\n" + line  # what a crash tore off stays a line of its own
-        try:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
-        except OSError:
-            os.ftruncate(file.fileno(), before)
-            raise
-    if not before:
-        _settle(path.parent)
-
-
-def _ends_whole(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
-
-
-def _settle(folder: Path) -> None:
-    """Forces a folder's names to the disk, where the system can do that."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

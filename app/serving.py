@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app import trial, words
+from app import disk, trial, words
 from model import checkpoint
 from model.backends import PUBLISHED
 from model.errors import DeixisError, InputError
@@ -101,12 +100,7 @@ def _file(settings: Settings) -> Path:
 def _remember(settings: Settings, service: Service) -> None:
     path = _file(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_suffix(".tmp")
-    with staged.open("w", encoding="utf-8") as file:
-        json.dump(asdict(service), file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    staged.replace(path)
+    disk.write(path, json.dumps(asdict(service), indent=1).encode())
 
 
 def _whole(name: str) -> bool:

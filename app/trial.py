@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from app import words
+from app import disk, words
 from model.backends import measure
 from model.backends.base import Cost
 from model.errors import BackendError
@@ -77,9 +76,8 @@ def note(settings: Settings, backend: Backend, cost: Cost) -> None:
     path = _file(settings)
     with suppress(OSError):  # then it is measured again next time
         path.parent.mkdir(parents=True, exist_ok=True)
-        staged = path.with_suffix(f".{os.getpid()}.tmp")
-        staged.write_text(json.dumps({name: asdict(c) for name, c in costs.items()}, indent=1))
-        staged.replace(path)
+        told = {name: asdict(cost) for name, cost in costs.items()}
+        disk.write(path, json.dumps(told, indent=1).encode())
 
 
 def weigh(settings: Settings, backend: Backend) -> None:

@@ -14,7 +14,6 @@ numbers are used again.
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 import shutil
@@ -31,7 +30,7 @@ from typing import Any
 import psutil
 from filelock import FileLock
 
-from app import words
+from app import disk, words
 from app.jobs.bursts import BURSTING, LENT, Burst, Bursts
 from app.jobs.job import ALIVE, Job, State, command_line
 from app.jobs.process import STOPPED_EARLY, TAIL_BYTES, ended, find, kill, start, tail
@@ -287,10 +286,4 @@ class Jobs:
 
     def _write(self, job: Job) -> None:
         """Replaces a job's file so that it is whole at every moment."""
-        path = self.folder / job.id / "job.json"
-        staged = path.with_suffix(".tmp")
-        with staged.open("w", encoding="utf-8") as file:
-            json.dump(asdict(job), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
+        disk.write(self.folder / job.id / "job.json", json.dumps(asdict(job), indent=1).encode())

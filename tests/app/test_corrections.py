@@ -20,7 +20,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from PIL import Image
 
-from app import corrections, intake
+from app import intake
 from app.corrections import Corrections, Saved
 from app.intake import Picture
 from app.settings import Settings
@@ -258,7 +258,7 @@ def test_a_full_disk_leaves_everything_as_it_was(
 
     for changed in (picture(), picture(9)):
         with monkeypatch.context() as patch:
-            patch.setattr(corrections.os, "fsync", full)
+            patch.setattr("os.fsync", full)
             with pytest.raises(InputError, match="the disk is full"):
                 kept.save(changed, [turn("A cat sleeps.")])
         assert (kept.folder / "examples.jsonl").read_bytes() == before

@@ -296,7 +296,7 @@ def test_the_queue_is_bounded(jobs: Jobs) -> None:
 
 def test_a_half_written_state_never_counts(jobs: Jobs) -> None:
     job = jobs.submit("train")
-    (jobs.folder / job.id / "job.tmp").write_text('{"id": "')
+    (jobs.folder / job.id / ".job.json.0").write_text('{"id": "')
     (jobs.folder / "20260101-000000-00000000").mkdir()
     assert [item.id for item in jobs.all()] == [job.id]
 
