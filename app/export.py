@@ -1,5 +1,4 @@
-# Over 300 lines: five formats of one conversation, five lines too many.
-"""What a person takes home: COCO JSON, JSONL of examples, CSV, an offline page, a drawn picture.
+"""What a person takes home: COCO JSON, JSONL of examples, CSV, a drawn picture.
 
 All of it starts from `Entry`s: a turn with the name and size of its picture. Names, questions and
 answers are hostile text; each format neutralises what could run in whatever opens it.
@@ -8,23 +7,16 @@ answers are hostile text; each format neutralises what could run in whatever ope
 from __future__ import annotations
 
 import csv
-import hashlib
-import html
 import json
 import re
-from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from io import BytesIO, StringIO
-from itertools import chain, groupby
-from operator import itemgetter
-from pathlib import Path
+from itertools import chain
 from typing import Any, NamedTuple
 
 from PIL import Image
 
-from app import render, words
-from app.phrases import numbered, phrase_html
-from app.theme import colour, ink
+from app import render
 from model.turns import example_to_json, mask_to_rle
 from model.types import Answer, Box, Example, Grounding, Keypoints, Mask, Size, Turn
 
@@ -37,7 +29,6 @@ JOINTS = (
 )  # fmt: skip
 """COCO's names of a person's key points, in its order."""
 
-TEMPLATE = Path(__file__).with_suffix(".html")
 SEEN = 0.3
 """Score from which a joint counts as visible."""
 
@@ -56,9 +47,6 @@ class Entry(NamedTuple):
     picture: str
     size: Size
     turn: Turn
-
-
-# --- examples, COCO, CSV -------------------------------------------------------------------------
 
 
 def examples(entries: Iterable[Entry]) -> list[Example]:
@@ -111,29 +99,32 @@ def coco(entries: Iterable[Entry]) -> Json:
     }
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
+    """One box of a phrase with all that belongs to it."""
+
     box: Box
     score: float
     mask: Mask | None
     pose: Keypoints | None
 
 
-def _best(example: Example) -> dict[tuple[str, Box], _Found]:
+def _best(example: Example) -> dict[tuple[str, Box], Found]:
     """Returns what was found on a picture, once for each name and box."""
-    best: dict[tuple[str, Box], _Found] = {}
+    best: dict[tuple[str, Box], Found] = {}
     for turn in example.turns:
         for grounding in turn.answer.groundings:
             name = " ".join(grounding.phrase.text.casefold().split()) or "thing"
-            for found in _founds(grounding):
+            for found in founds(grounding):
                 known = best.get((name, found.box))
                 if known is None or found.score > known.score:
                     best[name, found.box] = found
     return best
 
 
-def _founds(grounding: Grounding) -> Iterable[_Found]:
+def founds(grounding: Grounding) -> Iterable[Found]:
+    """Yields the boxes of a phrase."""
     for place, (box, score) in enumerate(zip(grounding.boxes, grounding.scores, strict=True)):
-        yield _Found(
+        yield Found(
             box,
             score,
             grounding.masks[place] if place < len(grounding.masks) else None,
@@ -141,7 +132,7 @@ def _founds(grounding: Grounding) -> Iterable[_Found]:
         )
 
 
-def _annotation(found: _Found, size: Size) -> Json:
+def _annotation(found: Found, size: Size) -> Json:
     """Returns the fields of a COCO annotation that say where something is."""
     x, y, width, height = pixels(found.box, size)
     out: Json = {
@@ -203,7 +194,7 @@ def table(entries: Iterable[Entry]) -> str:
         rows = [
             [inert(grounding.phrase.text), *pixels(found.box, size), round(found.score, 5)]
             for grounding in turn.answer.groundings
-            for found in _founds(grounding)
+            for found in founds(grounding)
         ]
         writer.writerows([*head, *row] for row in rows or [["", "", "", "", "", ""]])
     return out.getvalue()
@@ -212,9 +203,6 @@ def table(entries: Iterable[Entry]) -> str:
 def inert(text: str) -> str:
     """Returns text that no spreadsheet takes for a formula; other text is unchanged."""
     return f"'{text}" if _FORMULA.match(text) else text
-
-
-# --- pictures and the offline page ---------------------------------------------------------------
 
 
 def annotated(
@@ -231,74 +219,3 @@ def annotated(
     out = BytesIO()
     drawn.save(out, "PNG", compress_level=4)
     return out.getvalue()
-
-
-def offline_page(
-    entries: Sequence[Entry], pictures: Mapping[str, Image.Image], title: str = words.NAME
-) -> str:
-    """Returns one HTML file that needs no network: pictures inside, phrases and boxes linked.
-
-    Its own policy lets nothing run but the template's script, and nothing load at all. Turns whose
-    picture is not among `pictures` are left out.
-    """
-    template = TEMPLATE.read_text("utf-8")
-    script = template.partition("<script>")[2].partition("</script>")[0]
-    digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = ("default-src 'none'", "img-src data:", "style-src 'unsafe-inline'")
-    sections = [
-        _section(name, pictures[name], [entry.turn for entry in group])
-        for name, group in groupby(sorted(entries, key=itemgetter(0)), key=itemgetter(0))
-        if name in pictures
-    ]
-    # What people wrote is escaped, so it cannot hold a marker that comes later.
-    for marker, text in (
-        ("policy", "; ".join((*policy, f"script-src 'sha256-{digest}'"))),
-        ("title", html.escape(title)),
-        ("foot", html.escape(words.EXPORT_FOOT)),
-        ("sections", "".join(sections)),
-    ):
-        template = template.replace(f"<!--{marker}-->", text)
-    return template
-
-
-def _section(name: str, picture: Image.Image, turns: Sequence[Turn]) -> str:
-    """Returns a picture with its boxes beside its conversation."""
-    boxes, talk = [], []
-    for number, turn in enumerate(turns, start=1):
-        boxes += [
-            _rectangle(found, number, group, grounding.phrase.text)
-            for group, grounding in numbered(turn.answer)
-            for found in _founds(grounding)
-        ]
-        said = phrase_html(turn.answer, number) + _names(turn.answer, number)
-        talk.append(f"<dt>{html.escape(turn.question)}</dt><dd>{said}</dd>")
-    # The largest boxes first, so that small ones on top of them can be pointed at.
-    boxes.sort(key=lambda pair: -pair[0])
-    return (
-        f'<section><figure><img alt="{html.escape(name)}" src="{render.data_url(picture)}">'
-        f'<svg viewBox="0 0 1 1" preserveAspectRatio="none">{"".join(b for _, b in boxes)}</svg>'
-        f"</figure><div><h2>{html.escape(name)}</h2><dl>{''.join(talk)}</dl></div></section>"
-    )
-
-
-def _names(answer: Answer, turn: int) -> str:
-    """Returns class names, which have no place in the text, as phrases of their own."""
-    return "".join(
-        f' <span class="ph x{turn} g{group}" tabindex="0" role="button" '
-        f'style="--c:{colour(group - 1)};--i:{ink(colour(group - 1))}">'
-        f'{html.escape(grounding.phrase.text)}<span class="id">{group}</span></span>'
-        for group, grounding in numbered(answer)
-        if grounding.phrase.start is None
-    )
-
-
-def _rectangle(found: _Found, turn: int, group: int, text: str) -> tuple[float, str]:
-    """Returns a box's area and its SVG."""
-    box, fill = found.box, colour(group - 1)
-    label = html.escape(f"{group} {text} {found.score:.2f}")
-    return box.area, (
-        f'<rect class="x{turn} g{group}" style="--c:{fill};--i:{ink(fill)}" tabindex="0" '
-        f'role="button" aria-label="{label}" x="{box.x0:.5f}" y="{box.y0:.5f}" '
-        f'width="{box.x1 - box.x0:.5f}" height="{box.y1 - box.y0:.5f}">'
-        f"<title>{label}</title></rect>"
-    )

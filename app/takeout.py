@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
-from app import export, handlers, phrases, words
+from app import export, handlers, offline, phrases, words
 from app.export import Entry
 from app.notices import QUIET, said
 from app.render import Style
@@ -29,7 +29,7 @@ FORMS: dict[str, tuple[str, Callable[[Sequence[Entry], Pictures], str]]] = {
     "coco": ("deixis-coco.json", lambda entries, _: json.dumps(export.coco(entries))),
     "jsonl": ("deixis-turns.jsonl", lambda entries, _: export.jsonl(entries)),
     "csv": ("deixis-boxes.csv", lambda entries, _: export.table(entries)),
-    "html": ("deixis.html", lambda entries, pictures: export.offline_page(entries, pictures)),
+    "html": ("deixis.html", lambda entries, pictures: offline.page(entries, pictures)),
 }
 """By form: the file's name and what writes it."""
 
