@@ -421,8 +421,8 @@ SHEET_ALT = (
 )
 CONSENT = "Train on the valid rows only"
 CONSENT_MISSING = (
-    "{count} row is not used; look at it and tick that this is all right.",
-    "{count} rows are not used; look at them and tick that this is all right.",
+    "{count} row is not used; look at it in step 1, then tick “Train on the valid rows only”.",
+    "{count} rows are not used; look at them in step 1, then tick “Train on the valid rows only”.",
 )
 
 MODE_LABEL = "What learns"

@@ -81,7 +81,7 @@ def _measure(row: Mapping[str, Any]) -> str:
     name = f"{row.get('task') or ''} {row['name']}".strip()
     return (
         f'<tr><th scope="row">{escape(clip(str(name)))}</th>{_cell(before)}{_cell(after)}'
-        f'<td class="n {kind}" title="{escape(sure)}">{change:+.3f}</td></tr>'
+        f'<td class="n {kind}" title="{escape(sure)}">{change:+z.3f}</td></tr>'
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from html import unescape
 from pathlib import Path
@@ -15,6 +16,7 @@ from app.settings import Settings
 from model.errors import CheckpointError
 from tests.fakes import FakeBackend, in_loop
 
+APP = Path(page.__file__).parent
 CALLS = {"/encode", "/ask", "/detect", "/caption", "/describe_region", "/segment", "/pose", "/draw"}
 
 
@@ -34,6 +36,24 @@ def test_programs_see_the_named_calls_and_nothing_else(built: gr.Blocks) -> None
         "threshold",
     ]
     assert "Answers a question" in str(named["/ask"])
+
+
+def test_no_rule_of_looks_is_lost_on_its_way() -> None:
+    """Gradio writes each rule anew; a browser drops a rule of which it does not know one part."""
+    rules = re.findall(
+        r"([^{}]+)\{([^{}]*)\}", "".join(file.read_text("utf-8") for file in APP.rglob("*.css"))
+    )
+    for selector, body in rules:
+        assert not ("::-moz-" in selector and "::-webkit-" in selector), selector
+        # A shorthand that holds a variable goes where a part of it is said again.
+        for name, _ in re.findall(
+            r"(?<![\w-])(border|outline|margin|padding):([^;]*var\([^;]*)", body
+        ):
+            part = re.search(
+                rf"(?<![\w-]){name}-(?:top|left|right|bottom|color|width)[\w-]*:", body
+            )
+            assert part is None, f"{selector.strip()}: {part and part.group()}"
+    assert len(rules) > 100
 
 
 def test_the_page_comes_up_before_the_model(tmp_path: Path) -> None:

@@ -70,6 +70,8 @@ def test_opening_is_seen(visit: Visits) -> None:
     release = me.hold_requests("**/queue/join*")
     me.page.locator(".dx-samples button").nth(2).click()
     assert "Reading" in me.see(".dx-busy").inner_text()
+    ring = "getComputedStyle(document.querySelector('.dx-busy i')).borderTopWidth"
+    assert me.evaluate(ring) != "0px"
     assert me.text(".dx-status") == ""  # what was said of the last picture
     release()
     me.gone(".dx-busy")

@@ -91,16 +91,19 @@ def test_the_board_marks_what_is_beyond_chance() -> None:
             {"name": "AP50", "task": "detect", "before": LOW, "after": HIGH},
             {"name": "Acc@0.5", "task": "refer", "before": HIGH, "after": LOW},
             {"name": HOSTILE, "task": "", "before": LOW, "after": {**LOW, "value": 0.15}},
+            {"name": "still", "task": "", "before": LOW, "after": {**LOW, "value": 0.0999}},
             {"name": "broken", "task": "", "before": {}, "after": LOW},
         ],
     }  # fmt: skip
     html = tables.board(a_run(State.DONE), value)
     assert inert(html)
-    assert html.count("<tr>") == 5  # three measures, one of them folded away under a second head
-    assert html.index("refer Acc") < html.index("1 more measure<")
+    assert html.count("<tr>") == 6  # four measures, two of them folded away under a second head
+    assert html.index("refer Acc") < html.index("2 more measures<")
     assert re.search(r'class="n up"[^>]*>\+0.700', html)
     assert re.search(r'class="n down"[^>]*>-0.700', html)
     assert re.search(r'class="n even"[^>]*>\+0.050', html)
+    assert ">+0.000<" in html
+    assert "-0.000" not in html
     assert "0.800 <small>0.70–0.90</small>" in html
     assert "was not checked" in html
     general = {"general": value["measures"], "general_data": "/x/<i>.jsonl", "general_records": 8}
