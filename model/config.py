@@ -97,8 +97,14 @@ class TrunkConfig(Section):
         """Refuses parts that do not fit each other.
 
         Raises:
-            ConfigError: sizes differ from those of the published parts.
+            ConfigError: sizes differ from those of the published parts, or more proposals are to
+                stand apart than there are.
         """
+        if not 0 <= self.num_apart <= self.num_proposals:
+            raise ConfigError(
+                f"trunk.num_apart is {self.num_apart}; choose 0 to trunk.num_proposals, "
+                f"{self.num_proposals}."
+            )
         if self.encoder and not self.detector:
             raise ConfigError("trunk.encoder needs a trunk.detector beside it.")
         if self.detector:

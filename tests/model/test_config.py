@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from model.config import ModelConfig, Section
+from model.config import ModelConfig, Section, TrunkConfig
 from model.errors import ConfigError
 from model.training.config import Recipe
 
@@ -39,3 +39,10 @@ def test_unknown_keys_of_a_source_in_a_list_are_refused() -> None:
 def test_a_section_must_be_keys_and_values() -> None:
     with pytest.raises(ConfigError, match="TrunkConfig is written as keys and values, got 448"):
         ModelConfig.from_json({"trunk": 448})
+
+
+@pytest.mark.parametrize("num_apart", [-1, 13])
+def test_no_more_proposals_stand_apart_than_there_are(num_apart: int) -> None:
+    with pytest.raises(ConfigError, match=f"num_apart is {num_apart}; choose 0 to .* 12"):
+        TrunkConfig(num_proposals=12, num_apart=num_apart)
+    assert TrunkConfig(num_proposals=12, num_apart=12).num_apart == 12
