@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from model.config import ModelConfig
+from model.counts import counted
 from model.errors import RecordError
 from model.tokens import Vocabulary
 from model.training import exam
@@ -27,6 +28,10 @@ VISITS, MOST_VISITS = 40, 16_000
 MOST_EPOCHS = 400
 FEW, WIDE = 50, 2.4
 """Pictures that are few: they show things at few sizes, so they are seen in wider margins, too."""
+MINUTES = "{count} minute", "{count} minutes"
+STEPS = "{count} step", "{count} steps"
+NEW = "the new picture", "each of {count} new pictures"
+TIMES = "once", "{count} times"
 RATES = {"full": 8e-4, "lora": 1e-3, "decoders": 1e-3}
 DECODERS = ("objects", "context", "links", "box_decoder", "word_locator")
 READERS = ("projector", "region_encoder", "prefixed", "findings")
@@ -110,9 +115,20 @@ def _steps(config: FineTuneConfig, count: int) -> int:
 
 def _about_steps(config: FineTuneConfig, count: int) -> str:
     if config.minutes and not config.epochs:
-        return f"{config.minutes:g} minutes, at most {config.steps} steps."
+        return f"{in_minutes(config.minutes)}, at most {counted(STEPS, config.steps)}."
     epochs = config.steps * config.batch * (1 - config.replay_share) / count
-    return f"{config.steps} steps: each of {count} new pictures is seen about {epochs:.0f} times."
+    return in_visits(config.steps, count, round(epochs))
+
+
+def in_minutes(minutes: float) -> str:
+    """Returns a budget in words."""
+    return counted(MINUTES, int(minutes) if minutes == int(minutes) else f"{minutes:g}")
+
+
+def in_visits(steps: int, pictures: int, visits: float) -> str:
+    """Returns in words how long a run without a budget is."""
+    seen = counted(TIMES, int(visits) if visits == int(visits) else f"{visits:g}")
+    return f"{counted(STEPS, steps)}: {counted(NEW, pictures)} is seen about {seen}."
 
 
 def skill(model: DeixisModel, vocabulary: Vocabulary, scenes: Sequence[Scene], seed: int) -> float:

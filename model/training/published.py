@@ -22,6 +22,7 @@ from model.backends.loading import quiet_peft
 from model.backends.registry import FOUR_BIT
 from model.errors import CapabilityError, CheckpointError, ConfigError, RecordError
 from model.training.config import FineTuneConfig
+from model.training.defaults import in_minutes, in_visits
 from model.training.published_lessons import Choose, draw
 
 if TYPE_CHECKING:
@@ -85,9 +86,9 @@ def fill_in(
         whole = visits * count / (batch * (1 - share))
         chosen["steps"] = max(1, math.ceil(min(whole, _UNTIMED)))
         reasons.append(
-            f"{config.minutes:g} minutes."
+            f"{in_minutes(config.minutes)}."
             if math.isinf(visits)
-            else f"{chosen['steps']} steps: each of {count} pictures is seen {visits:g} times."
+            else in_visits(chosen["steps"], count, visits)
         )
     return replace(config, **chosen), reasons
 

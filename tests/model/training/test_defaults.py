@@ -129,3 +129,24 @@ def test_settings_are_laid_over() -> None:
         0.5,
     )
     assert FineTuneConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("settings", "pictures", "told"),
+    [
+        ({"minutes": 1.0, "batch": 8}, 1, "1 minute, at most 2,000 steps."),
+        ({"minutes": 4.5, "batch": 8}, 10, "4.5 minutes, at most 2,000 steps."),
+        ({"epochs": 1.0, "batch": 1}, 1, "1 step: the new picture is seen about once."),
+        (
+            {"epochs": 3.0, "batch": 10},
+            10,
+            "3 steps: each of 10 new pictures is seen about 3 times.",
+        ),
+    ],
+)
+def test_how_long_a_run_is_is_told_in_words(
+    scenes: list[Scene], settings: dict[str, float], pictures: int, told: str
+) -> None:
+    config = FineTuneConfig.from_json({"mode": "lora", **settings})
+    reasons = defaults.fill_in(config, scenes[:pictures], [], lambda: 1.0)[1]
+    assert told in reasons
