@@ -93,10 +93,16 @@ def names_to_find(question: str) -> tuple[str, ...]:
     Example:
         >>> names_to_find("find all dogs, cups and the red car.")
         ('dogs', 'cups', 'red car')
+
+    Raises:
+        QuestionError: it says "find all", but not what.
     """
     match = _FIND.match(question)
     if not match:
         return ()
     parts = re.split(r",|;|\band\b|\bor\b|&", question[match.end() :].strip(" .!?"))
     named = (re.sub(r"^\s*(?:the|an?|all)\s+", "", part.strip(), flags=re.I) for part in parts)
-    return tuple(dict.fromkeys(name.strip() for name in named if name.strip()))[:20]
+    names = tuple(dict.fromkeys(name.strip() for name in named if name.strip()))[:20]
+    if not names:
+        raise QuestionError(words.NAMES_MISSING)
+    return names

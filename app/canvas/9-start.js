@@ -10,13 +10,22 @@ for (const button of element.querySelectorAll('button[data-tool], button[data-ac
 }
 playButton.textContent = say('play');
 
-/** Gives Gradio's own parts their names for who listens; they come to the page after the canvas.
- *  It names a message by its raw text, tags and all, and the buttons of a question not at all. */
-function nameParts() {
+/** Shows a question that is edited as it was asked; Gradio would show its tags. */
+function bare(field) {
+  if (field.dataset.bare) return;
+  field.dataset.bare = 'yes';
+  field.value = new DOMParser().parseFromString(field.value, 'text/html').body.textContent;
+  field.dispatchEvent(new Event('input', { bubbles: true })); // what Gradio reads it from
+}
+
+/** Mends Gradio's own parts, which come to the page after the canvas. It names a message by its raw
+ *  text, tags and all, which also is what it lets people edit, and the buttons of a question not. */
+function mendParts() {
   const parts = ['#chat', '#question'].map((id) => document.querySelector(id));
-  if (parts.includes(null)) return void requestAnimationFrame(nameParts);
-  const name = () => {
-    if (!element.isConnected) return named.disconnect();
+  if (parts.includes(null)) return void requestAnimationFrame(mendParts);
+  const mend = () => {
+    if (!element.isConnected) return mended.disconnect();
+    parts[0].querySelectorAll('textarea').forEach(bare);
     for (const node of parts[0].querySelectorAll('[data-testid=bot], [data-testid=user]')) {
       if (node.hasAttribute('aria-label')) node.removeAttribute('aria-label');
     }
@@ -25,12 +34,12 @@ function nameParts() {
       button.setAttribute('aria-label', say(stops ? 'stop' : 'send'));
     }
   };
-  const named = new MutationObserver(name);
+  const mended = new MutationObserver(mend);
   const changes = { subtree: true, childList: true, attributeFilter: ['aria-label'] };
-  for (const part of parts) named.observe(part, changes);
-  name();
+  for (const part of parts) mended.observe(part, changes);
+  mend();
 }
-nameParts();
+mendParts();
 new ResizeObserver(() => { if (view.fitted) fit(); else settle(); }).observe(stage);
 fillSamples();
 fillLabels();

@@ -46,6 +46,7 @@ REFUSED: list[tuple[str, Marks, Capability | None, type[DeixisError], str]] = [
     ("what is @9?", Marks("key"), None, RegionError, "Click on the picture to make @1."),
     ("What is @{number}?", Marks("key"), Capability.REGION, RegionError, words.NO_MARK),
     ("Find all", MARKS, Capability.DETECT, QuestionError, words.NAMES_MISSING),
+    ("Find all ", MARKS, None, QuestionError, words.NAMES_MISSING),
     ("hello", Marks("another"), None, PictureError, words.OTHER_PICTURE),
 ]
 

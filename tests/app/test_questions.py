@@ -77,7 +77,6 @@ def test_a_question_is_neither_empty_nor_too_long() -> None:
         ("find all dogs, dogs", ("dogs",)),
         ("find the dog", ()),
         ("the dog on the left", ()),
-        ("find all", ()),
     ],
 )
 def test_names_to_find(text: str, names: tuple[str, ...]) -> None:

@@ -173,11 +173,25 @@ def test_a_question_can_be_edited(visit: Visits) -> None:
     me.answered(2)
     me.page.locator("#chat button[title='Edit']").first.click()
     field = me.see("#chat textarea")
+    assert field.input_value() == "Describe this picture."
     field.fill("the grass")
     me.page.locator("#chat button[title='Submit']").click()
     me.answered()
     assert me.text("#chat .user.message") == "the grass"
     assert "the grass" in me.text("#chat .ph")
+
+
+def test_a_question_with_a_mark_is_edited_as_it_was_asked(visit: Visits) -> None:
+    me = visit()
+    me.click(0.5, 0.5)
+    me.answered()
+    me.page.locator("#chat button[title='Edit']").click()
+    assert me.see("#chat textarea").input_value() == "What is @1?"
+    me.page.locator("#chat button[title='Submit']").click()
+    me.gone("#chat textarea")
+    me.answered()
+    assert me.text("#chat .user.message") == "What is @1?"
+    assert me.count("#chat .mk.m1") == 1
 
 
 def test_starters_and_quick_actions(visit: Visits) -> None:
