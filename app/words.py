@@ -367,6 +367,7 @@ DATA_FOLDER = "A folder on this machine"
 DATA_FOLDER_HINT = "Such as data/cells; allowed are: {roots}"
 DATA_IMPORT = "Import"
 DATA_DELETE = "Delete this data set"
+DATA_SURE = "Yes, delete it and the pictures of its runs for good"
 DATA_UNKNOWN = "There is no data set {name}; choose one from the list."
 DATA_NEEDED = "{name} is being trained on; stop that run first."
 DATA_NO_REPORT = "This is no import report: {error}."
@@ -574,7 +575,7 @@ CHECKPOINTS_HEAD = ("checkpoint", "measured", "from", "#size", "#made")
 CHECKPOINT_SERVED = "answers now"
 CHECKPOINT_SERVE, CHECKPOINT_DELETE = "Serve", "Delete"
 CHECKPOINT_SURE = "Yes, delete it and its training run for good"
-CHECKPOINT_TICK = "Tick the box below first: what is deleted does not come back."
+TICK_FIRST = "Tick the box below first: what is deleted does not come back."
 CHECKPOINT_DELETED = "{name} is deleted."
 
 PACK_LEAD = (

@@ -69,7 +69,7 @@ class Checkpoints:
 
         def do() -> Done:
             if not sure:
-                return Done(text=words.CHECKPOINT_TICK)
+                return Done(text=words.TICK_FIRST)
             self.work.delete(name or "")
             return Done(text=words.CHECKPOINT_DELETED.format(name=name))
 

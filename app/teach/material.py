@@ -39,6 +39,7 @@ class Material:
     fold: gr.Accordion = field(init=False)
     sheet: Album = field(init=False)
     remove: gr.Button = field(init=False)
+    sure: gr.Checkbox = field(init=False)
     tab: Tab = field(init=False)
 
     def build(self) -> None:
@@ -65,6 +66,7 @@ class Material:
         with gr.Accordion(words.SHEET_TITLE, open=True, visible=False) as self.fold:
             self.sheet = Album(words={"enlarged": words.ENLARGED}, elem_id="sheet")
         self.remove = gr.Button(words.DATA_DELETE, size="sm", visible=False, elem_id="data-delete")
+        self.sure = gr.Checkbox(False, label=words.DATA_SURE, visible=False, elem_id="data-sure")
 
     def wire(self, tab: Tab) -> None:
         """Connects its events."""
@@ -73,11 +75,12 @@ class Material:
         tab.on(self.upload.upload, self.on_upload, [self.upload])
         for event in (self.go.click, self.folder.submit):
             tab.on(event, self.on_folder, [self.folder])
-        tab.on(self.remove.click, self.on_remove)
+        tab.on(self.remove.click, self.on_remove, [self.sure])
 
     def components(self) -> list[Any]:
         """Returns all components it may change."""
-        return [self.chosen, self.said, self.report, self.fold, self.sheet, self.remove]
+        return [self.chosen, self.said, self.report, self.fold, self.sheet, self.remove,
+                self.sure]  # fmt: skip
 
     # --- events ----------------------------------------------------------------------------------
 
@@ -105,10 +108,14 @@ class Material:
             request, chosen, seen, self.said, lambda: Done(self.work.import_folder(text or ""))
         )
 
-    def on_remove(self, chosen: str, seen: dict[str, Any], request: gr.Request) -> Updates:
-        """Deletes the data set on display."""
+    def on_remove(
+        self, sure: bool, chosen: str, seen: dict[str, Any], request: gr.Request
+    ) -> Updates:
+        """Deletes the data set on display, once the box below is ticked."""
 
         def do() -> Done:
+            if not sure:
+                return Done(text=words.TICK_FIRST)
             self.work.delete_data(str(seen.get("data") or ""))
             return Done("")
 
@@ -156,7 +163,9 @@ class Material:
         yield shown(self.fold, dataset is not None)
         content = (dataset.name, dataset.made) if dataset else None
         yield Part(self.sheet, content, lambda: _sheet(dataset))
-        yield shown(self.remove, bool(look.data) and look.chosen != MINE)
+        own = bool(look.data) and look.chosen != MINE
+        yield shown(self.remove, own)
+        yield Part(self.sure, (own, look.data), lambda: gr.update(value=False, visible=own))
 
     def _dataset(self, name: str) -> Dataset | None:
         try:

@@ -218,6 +218,8 @@ class Training:
         measures = (name, len(evaluations))
         yield Part(self.val, measures, lambda: _curve(plots.measures(trail) if trail else None))
         last = evaluations[-1] if evaluations and evaluations[-1].samples else None
+        if run is None or not run.data.is_dir():  # the pictures went with their data set
+            last = None
         title = words.SAMPLES_TITLE.format(step=last.step) if last else ""
         yield html(self.heading, f"<h3>{title}</h3>" if title else "")
         path = last.samples if last else ""

@@ -14,11 +14,16 @@ import pytest
 from app import words
 from app.host import Host
 from app.jobs import Jobs
+from app.jobs.job import Job, State
+from app.jobs.trail import Evaluation, Trail
+from app.runs import Run
 from app.serving import Serving
 from app.session import ADMIN_HEADER
 from app.settings import Settings
 from app.teach import Teach
 from app.teach.checkpoints import Checkpoints
+from app.teach.material import Material
+from app.teach.section import Look
 from app.teach.takehome import TakeHome
 from app.teach.training import Training
 from app.teaching import Teaching
@@ -138,8 +143,6 @@ def test_what_has_not_changed_is_not_sent_again(tab: Teach) -> None:
 
 
 def test_every_part_belongs_to_a_component_that_may_change(tab: Teach) -> None:
-    from app.teach.section import Look
-
     for section in tab.sections:
         known = set(section.components())
         for part in section.parts(Look(None, "", None)):
@@ -160,6 +163,36 @@ def test_the_admin_serves_from_the_list_and_deletes_only_with_a_tick(
     assert (settings.checkpoints / "other").exists()
     last.on_delete("other", True, "", {}, ADMIN)
     assert not (settings.checkpoints / "other").exists()
+
+
+def test_a_data_set_is_deleted_only_with_a_tick(
+    tab: Teach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone: list[str] = []
+    monkeypatch.setattr(Teaching, "delete_data", lambda _, name: gone.append(name))
+    material, seen = section(tab, Material), {"data": "cups"}
+    updates = material.on_remove(False, None, seen, ADMIN)
+    assert gone == []
+    assert "Tick the box" in str(updates[material.said])
+    material.on_remove(True, None, seen, ADMIN)
+    assert gone == ["cups"]
+
+
+def test_pictures_that_went_with_their_data_set_have_no_heading(tab: Teach, tmp_path: Path) -> None:
+    training, trail = section(tab, Training), Trail()
+    trail.evaluations.append(Evaluation(6, {"AP": 1.0}, "samples.json", True))
+    job = Job("1", ("train", "--out=/c/cups-1", f"--data={tmp_path / 'cups'}"), State.DONE)
+    run = Run("cups-1", job, trail, None, Trail(), tmp_path)
+
+    def heading() -> str:
+        parts = training.parts(Look(None, "", run))
+        (found,) = [part.content for part in parts if part.component is training.heading]
+        return str(found)
+
+    (tmp_path / "cups").mkdir()
+    assert "step 6" in heading()
+    (tmp_path / "cups").rmdir()
+    assert "step 6" not in heading()
 
 
 def test_a_refusal_is_said_beside_its_button(tab: Teach) -> None:
