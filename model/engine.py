@@ -174,7 +174,6 @@ class Engine(Backend):
         every = sorted((*event.groundings, *more), key=lambda g: g.phrase.start or 0)
         return replace(event, groundings=tuple(every))
 
-    @torch.inference_mode()
     def detect(
         self,
         picture: Image | EncodedPicture,
@@ -188,6 +187,7 @@ class Engine(Backend):
         cut = self.card.threshold if threshold is None else threshold
         return self._detect(self._encoded(picture), names, cut, limit)
 
+    @torch.inference_mode()
     def _detect(self, encoded: Encoded, names: Sequence[str], cut: float, limit: int) -> Answer:
         tree = self.model.tree
         found: list[Grounding] = []
@@ -212,7 +212,6 @@ class Engine(Backend):
         counts = ", ".join(f"{g.phrase.text} ({len(g.boxes)})" for g in kept)
         return Answer(f"Found: {counts}.", kept)
 
-    @torch.inference_mode()
     def ground(
         self,
         picture: Image | EncodedPicture,

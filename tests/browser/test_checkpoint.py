@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from app import words
 from model.naming import Lexicon
+from model.types import Capability
 from model.vocabulary import COCO_NAMES
 from tests.browser.conftest import Visits, served
 from tests.browser.visitor import Visitor
@@ -127,3 +129,20 @@ def test_an_expression_gets_a_box_on_what_it_means(walks: list[Walk]) -> None:
 @pytest.mark.xfail(reason="five of eight: captions tie too few phrases; see the card")
 def test_a_description_has_two_linked_phrases(walks: list[Walk]) -> None:
     assert sum(walk.linked >= 2 for walk in walks) >= NEEDED, walks
+
+
+def test_every_quick_action_is_answered(visits: Visits) -> None:
+    me = visits()
+    me.open_sample(0)
+    me.click(*SAMPLES[0]["point"])
+    me.answered()
+    done = 1
+    for capability, label, _ in words.QUICK:
+        if capability is Capability.DETECT:  # puts its question into the box, to be finished
+            continue
+        me.see(f"#quick button:has-text('{label}')").click()
+        done += 1
+        me.answered(done)
+        answer = me.page.locator("#chat .bot.message").last
+        assert answer.locator(".oops").count() == 0, (label, answer.inner_text())
+        assert answer.evaluate(WORDS).strip(), label

@@ -328,3 +328,14 @@ def test_words_of_a_given_caption_have_the_boxes_of_one_that_is_written(taught: 
         same = written[word.phrase.start]
         assert same.phrase == word.phrase
         assert _overlap(same.box, word.box) > 0.9
+
+
+@pytest.mark.parametrize("task", [None, *Capability])
+def test_nothing_is_asked_with_gradient(task: Capability | None) -> None:
+    model = tiny.build().requires_grad_()  # as a loaded checkpoint is
+    engine = Engine(model, tiny.vocabulary(), name="fresh", version="0", device="cpu")
+    kept = engine.encode(tiny.picture())
+    regions = (Region("@1", tiny.LEFT),)
+    for _ in engine.stream(kept, "the dog at @1", regions=regions, task=task, threshold=0.0):
+        assert not torch.is_inference_mode_enabled(), "whoever listens has a mode of their own"
+    assert not any(value.requires_grad for value in engine._names.values())
