@@ -150,7 +150,7 @@ class FineTuneConfig(Section):
     batch: int = 0
     accumulate: int = 1
     learning_rate: float = 0.0
-    trunk_rate: float = 1.0
+    trunk_rate: float = 0.0
     warmup: float = 0.05
     schedule: str = "cosine"
     weight_decay: float = 0.05

@@ -26,8 +26,9 @@ LOOKED_AT = 16
 VISITS, MOST_VISITS = 40, 16_000
 """Visits to each new picture, and to all of them, if nobody said how long."""
 MOST_EPOCHS = 400
-FEW, WIDE = 50, 2.4
-"""Pictures that are few: they show things at few sizes, so they are seen in wider margins, too."""
+FEW, WIDE, GENTLE = 50, 2.4, 0.5
+"""Pictures that are few: they show things at few sizes, so they are seen in wider margins, too; and
+they are soon learned, so the trunk learns at a gentler rate and forgets less."""
 MINUTES = "{count} minute", "{count} minutes"
 STEPS = "{count} step", "{count} steps"
 NEW = "the new picture", "each of {count} new pictures"
@@ -80,6 +81,8 @@ def fill_in(
     if not replay:
         chosen["replay_share"] = 0.0
         reasons.append("Without --replay, what was known before may be forgotten.")
+    if not config.trunk_rate:
+        chosen["trunk_rate"] = GENTLE if len(scenes) < FEW else 1.0
     if len(scenes) < FEW and not config.views.widest:
         chosen["views"] = replace(config.views, widest=WIDE)
         reasons.append(f"views: so few ({len(scenes)}) pictures are seen in wider margins, too.")

@@ -59,6 +59,14 @@ def test_few_pictures_are_seen_in_wider_margins_unless_somebody_chose(scenes: li
     assert fill(asked, scenes).views == asked.views
 
 
+def test_the_trunk_learns_gently_from_few_pictures_unless_somebody_chose(
+    scenes: list[Scene],
+) -> None:
+    assert fill(ANY, scenes).trunk_rate == defaults.GENTLE
+    assert fill(ANY, scenes * 10).trunk_rate == 1
+    assert fill(ANY.with_values(["trunk_rate=0.2"]), scenes * 10).trunk_rate == 0.2
+
+
 def test_skill_is_measured_only_if_nobody_chose(scenes: list[Scene]) -> None:
     def never() -> float:
         raise AssertionError
