@@ -104,18 +104,14 @@ class Vision(nn.Module):
         cells = merge(looks, self.config.sides)
         chosen, valid = self._choose(cells)
 
-        def take(values: Tensor) -> Tensor:
-            index = chosen.view(*chosen.shape, *(1,) * (values.dim() - 2))
-            return values.gather(1, index.expand(*chosen.shape, *values.shape[2:]))
-
         levels = _levels(self.config.sides).to(chosen.device).expand(len(chosen), -1)
         near, middle, far = looks[0].pyramid
         return Sight(
-            boxes=take(cells.boxes).clamp(0, 1),
-            objectness_logits=take(cells.objectness_logits),
-            class_logits=take(cells.class_logits),
-            features=take(cells.features),
-            level=take(levels),
+            boxes=_at(cells.boxes, chosen).clamp(0, 1),
+            objectness_logits=_at(cells.objectness_logits, chosen),
+            class_logits=_at(cells.class_logits, chosen),
+            features=_at(cells.features, chosen),
+            level=_at(levels, chosen),
             valid=valid,
             near=F.avg_pool2d(near, 2),
             middle=middle,
@@ -132,35 +128,54 @@ class Vision(nn.Module):
         anything at all where no other proposal is, or things that have none of the classes would
         be crowded out by doubles of those that do.
         """
-        config = self.config
+        count = self.config.num_proposals - self.config.num_apart
+        rows, valid = self._named(cells, count)
+        more, real = _apart(cells, rows, valid, self.config.num_apart)
+        return torch.cat([rows, more], 1), torch.cat([valid, real], 1)
+
+    def _named(self, cells: Cells, count: int) -> tuple[Tensor, Tensor]:
+        """Returns the cells that the trunk's classes are surest of, without doubles in a class.
+
+        As `_choose`, int64[B, count] and bool[B, count].
+        """
         classes = cells.class_logits.max(-1)
-        surest = F.logsigmoid(classes.values) + F.logsigmoid(cells.objectness_logits)
-        named = _best(surest, CANDIDATES)
-        places, labels = _boxes_at(cells, named), classes.indices.gather(1, named)
+        best = _best(F.logsigmoid(classes.values) + F.logsigmoid(cells.objectness_logits))
+        places, labels = _at(cells.boxes, best), _at(classes.indices, best)
         alike = labels.unsqueeze(1) == labels.unsqueeze(2)
-        overlap = boxes.pairwise_iou(places, places)
-        kept = boxes.unsuppressed((overlap > config.same_class_iou) & alike)
-        rows, valid = _first(named, kept, config.num_proposals - config.num_apart)
-        if not config.num_apart:
-            return rows, valid
-        anything = torch.cat([rows, _best(cells.objectness_logits, CANDIDATES)], 1)
-        among = F.pad(valid, (0, anything.shape[1] - valid.shape[1]), value=True)
-        places = _boxes_at(cells, anything)
-        over = boxes.pairwise_iou(places, places) > APART
-        over[:, : rows.shape[1]] = False
-        kept = boxes.unsuppressed(over, among)[:, rows.shape[1] :]
-        apart = _first(anything[:, rows.shape[1] :], kept, config.num_apart)
-        return torch.cat([rows, apart[0]], 1), torch.cat([valid, apart[1]], 1)
+        over = boxes.pairwise_iou(places, places) > self.config.same_class_iou
+        return _first(best, boxes.unsuppressed(over & alike), count)
 
 
-def _best(scores: Tensor, count: int) -> Tensor:
-    """Returns the cells of the highest scores, best first, int64[B, count] or fewer."""
-    return scores.topk(min(count, scores.shape[1])).indices
+def _apart(cells: Cells, rows: Tensor, valid: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Returns the cells surest to hold anything that stand apart from others and from each other.
+
+    Args:
+        cells: of B pictures.
+        rows: int64[B, N], those that are chosen already.
+        valid: bool[B, N], which of them are real.
+        count: how many to return, as `_choose`.
+    """
+    if not count:
+        return rows[:, :0], valid[:, :0]
+    taken = rows.shape[1]
+    every = torch.cat([rows, _best(cells.objectness_logits)], 1)
+    among = F.pad(valid, (0, every.shape[1] - taken), value=True)
+    places = _at(cells.boxes, every)
+    over = boxes.pairwise_iou(places, places) > APART
+    over[:, :taken] = False  # What is chosen stays.
+    kept = boxes.unsuppressed(over, among)
+    return _first(every[:, taken:], kept[:, taken:], count)
 
 
-def _boxes_at(cells: Cells, rows: Tensor) -> Tensor:
-    """Returns the boxes of cells int64[B, N], float[B, N, 4]."""
-    return cells.boxes.gather(1, rows.unsqueeze(-1).expand(-1, -1, 4))
+def _best(scores: Tensor) -> Tensor:
+    """Returns the cells of the highest scores, best first, int64[B, CANDIDATES] or fewer."""
+    return scores.topk(min(CANDIDATES, scores.shape[1])).indices
+
+
+def _at(values: Tensor, rows: Tensor) -> Tensor:
+    """Returns what cells int64[B, N] have of values [B, C, ...]: [B, N, ...]."""
+    index = rows.view(*rows.shape, *(1,) * (values.dim() - 2))
+    return values.gather(1, index.expand(*rows.shape, *values.shape[2:]))
 
 
 def _first(rows: Tensor, kept: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL.Image import Image
@@ -158,6 +158,19 @@ HOSTILE = (
     "![x](http://evil.example/x.png) $$x$$ <style>*{display:none}</style>"
 )
 """A text that tries to run, to load and to hide in every way a page might allow."""
+
+
+class SilentBackend(FakeBackend):
+    """Says nothing until its gate is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+
+    def stream(self, *about: Any, **how: Any) -> Iterator[Event]:
+        """Waits, then answers."""
+        self.gate.wait(60)
+        return super().stream(*about, **how)
 
 
 def _hostile() -> Answer:

@@ -125,13 +125,18 @@ def _about_steps(config: FineTuneConfig, count: int) -> str:
 
 def in_minutes(minutes: float) -> str:
     """Returns a budget in words."""
-    return counted(MINUTES, int(minutes) if minutes == int(minutes) else f"{minutes:g}")
+    return counted(MINUTES, _number(minutes))
 
 
 def in_visits(steps: int, pictures: int, visits: float) -> str:
     """Returns in words how long a run without a budget is."""
-    seen = counted(TIMES, int(visits) if visits == int(visits) else f"{visits:g}")
+    seen = counted(TIMES, _number(visits))
     return f"{counted(STEPS, steps)}: {counted(NEW, pictures)} is seen about {seen}."
+
+
+def _number(value: float) -> int | str:
+    """Returns a number as it is counted: whole, or in digits."""
+    return int(value) if value == int(value) else f"{value:g}"
 
 
 def skill(model: DeixisModel, vocabulary: Vocabulary, scenes: Sequence[Scene], seed: int) -> float:

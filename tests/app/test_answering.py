@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -17,8 +15,8 @@ from app.conversation import Conversation
 from app.marks import read_marks
 from app.session import Desk, Exchange
 from model.errors import PictureError
-from model.types import Capability, Event, Finish, Size
-from tests.fakes import ANNA, CAPTION, FakeBackend, last, talking
+from model.types import Capability, Finish, Size
+from tests.fakes import ANNA, CAPTION, FakeBackend, SilentBackend, last, talking
 
 QUESTION = "Describe this picture."
 MARKS = read_marks({"marks": [{"name": "@1", "points": [[0.5, 0.5, 1]]}]}, Size(60, 40))
@@ -77,19 +75,13 @@ def test_an_answer_at_once_is_not_seen_growing(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_question_is_seen_once_while_the_model_is_silent() -> None:
-    class Silent(FakeBackend):
-        gate = threading.Event()
-
-        def stream(self, *about: Any, **how: Any) -> Iterator[Event]:
-            self.gate.wait(60)
-            return super().stream(*about, **how)
-
-    talk = opened(Silent())
+    silent = SilentBackend()
+    talk = opened(silent)
     turn, open_one = asked(talk)
     turn.encoded()
     looks = turn.answer(open_one)
     assert words_on(next(looks)) == ""
-    threading.Timer(5 * answering.STREAM_INTERVAL, Silent.gate.set).start()
+    threading.Timer(5 * answering.STREAM_INTERVAL, silent.gate.set).start()
     assert "" not in [words_on(desk) for desk in looks]
 
 

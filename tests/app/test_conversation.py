@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -14,8 +11,8 @@ from app import answering, handlers, phrases, render, words
 from app.conversation import Conversation
 from app.samples import Sample
 from app.views import View
-from model.types import Capability, Event, Finish
-from tests.fakes import ANNA, BERT, CAPTION, FakeBackend, last, talking
+from model.types import Capability, Finish
+from tests.fakes import ANNA, BERT, CAPTION, FakeBackend, SilentBackend, last, talking
 
 
 @pytest.fixture
@@ -108,21 +105,15 @@ def test_a_quick_answer_comes_in_one_message(file: Path, monkeypatch: pytest.Mon
 
 
 def test_a_slow_answer_is_seen_to_begin(file: Path) -> None:
-    class Silent(FakeBackend):
-        gate = threading.Event()
-
-        def stream(self, *about: Any, **how: Any) -> Iterator[Event]:
-            self.gate.wait(60)
-            return super().stream(*about, **how)
-
-    talk = talking(Silent())
+    silent = SilentBackend()
+    talk = talking(silent)
     talk.open(ANNA, file, "")
     last(talk.encode(ANNA))
     views = talk.ask(ANNA, "Describe this picture.", {}, typed=True)
     first = next(views)
     assert first.taken
     assert first.status == (words.STATUS_THINKING, True)
-    Silent.gate.set()
+    silent.gate.set()
     end = last(views)
     assert not end.taken
     assert end.answer is not None
